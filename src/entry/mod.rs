@@ -1,0 +1,12 @@
+//! What is stored, and for how long each part of it may be used.
+
+pub(crate) mod codec;
+mod fence;
+pub(crate) mod record;
+pub(crate) mod rule;
+pub(crate) mod windows;
+
+pub use fence::Fence;
+pub(crate) use record::{Head, Record, Stamp};
+pub(crate) use rule::VaryRule;
+pub(crate) use windows::{Lifetime, Phase, Windows};

@@ -1,0 +1,214 @@
+//! The stretches of a stored response's life.
+//!
+//! ```text
+//! born ── received ──────── fresh_until ──── stale_until ──── error_until ──── keep_until
+//!   │ age  │      fresh          │  stale, served  │ stale, served if │  not served, its  │
+//!   │      │                     │ while refreshed │ the origin fails │  validators used  │
+//! ```
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// How long a response may be used, as lengths: what the semantics decide and the codec stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lifetime {
+    /// Age when it was received (RFC 9111 §4.2.3, `corrected_initial_age`).
+    pub(crate) age: Duration,
+    /// Freshness lifetime, counted from age zero (RFC 9111 §4.2.1).
+    pub(crate) fresh: Duration,
+    /// How long past freshness it may be served while it is refreshed (RFC 5861 §3, or grace).
+    pub(crate) stale_while_revalidate: Duration,
+    /// How long past freshness it may be served when the origin fails (RFC 5861 §4).
+    pub(crate) stale_if_error: Duration,
+    /// How long past all of these it is kept for its validators.
+    pub(crate) keep: Duration,
+}
+
+impl Lifetime {
+    /// Time from receipt until it is no longer fresh.
+    pub(crate) fn fresh_left(&self) -> Duration {
+        self.fresh.saturating_sub(self.age)
+    }
+
+    /// Time from receipt until it may no longer be served, whatever happens.
+    pub(crate) fn stale_left(&self) -> Duration {
+        self.fresh_left()
+            .saturating_add(self.stale_while_revalidate.max(self.stale_if_error))
+    }
+
+    /// Time from receipt until nothing of it is of use.
+    pub(crate) fn kept_left(&self) -> Duration {
+        self.stale_left().saturating_add(self.keep)
+    }
+}
+
+/// The same as points on this process's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Windows {
+    /// When its age was zero; may lie before the process began.
+    pub(crate) born: Moment,
+    pub(crate) fresh_until: Moment,
+    pub(crate) stale_until: Moment,
+    pub(crate) error_until: Moment,
+    pub(crate) keep_until: Moment,
+}
+
+/// What may be done with a stored response now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Served.
+    Fresh,
+    /// Served, while one refresh is under way.
+    Stale,
+    /// Served only if the refresh fails.
+    OnError,
+    /// Its validators are of use, its body only once the origin has confirmed it.
+    Kept,
+    /// Of no use.
+    Dead,
+}
+
+impl Windows {
+    /// The windows of a response received at `received`.
+    pub(crate) fn from_receipt(received: Moment, lifetime: &Lifetime) -> Self {
+        Self::ending(
+            received.plus(lifetime.fresh_left()),
+            lifetime,
+            received.minus(lifetime.age),
+        )
+    }
+
+    /// The windows of a shared entry that, at `asked`, had `fresh_ms` of freshness left.
+    ///
+    /// The shared clock may have jumped, so more is never believed than the response itself had.
+    pub(crate) fn from_remaining(asked: Moment, fresh_ms: i64, lifetime: &Lifetime) -> Self {
+        let most = i64::try_from(lifetime.fresh_left().as_millis()).unwrap_or(i64::MAX);
+        let fresh_until = asked.plus_millis(fresh_ms.min(most));
+        // An entry that arrived older than its own lifetime was stale from the start.
+        let overdue = lifetime.age.saturating_sub(lifetime.fresh);
+        Self::ending(
+            fresh_until,
+            lifetime,
+            fresh_until.minus(lifetime.fresh.saturating_add(overdue)),
+        )
+    }
+
+    fn ending(fresh_until: Moment, lifetime: &Lifetime, born: Moment) -> Self {
+        let stale_until = fresh_until.plus(lifetime.stale_while_revalidate);
+        let error_until = fresh_until.plus(lifetime.stale_if_error);
+        let keep_until = stale_until.max(error_until).plus(lifetime.keep);
+        Self {
+            born,
+            fresh_until,
+            stale_until,
+            error_until,
+            keep_until,
+        }
+    }
+
+    /// What may be done at `now`. Each window is closed at its end: at `fresh_until` it is stale.
+    pub(crate) fn phase(&self, now: Moment) -> Phase {
+        if now < self.fresh_until {
+            Phase::Fresh
+        } else if now < self.stale_until {
+            Phase::Stale
+        } else if now < self.error_until {
+            Phase::OnError
+        } else if now < self.keep_until {
+            Phase::Kept
+        } else {
+            Phase::Dead
+        }
+    }
+
+    /// True if it may be served in place of an answer that the origin failed to give.
+    pub(crate) fn usable_on_error(&self, now: Moment) -> bool {
+        now < self.fresh_until || now < self.stale_until || now < self.error_until
+    }
+
+    /// `current_age` (RFC 9111 §4.2.3) in whole seconds.
+    pub(crate) fn age_secs(&self, now: Moment) -> u64 {
+        now.since(self.born).as_secs()
+    }
+
+    /// Whole seconds of freshness left, for `ttl` of RFC 9211; negative once stale.
+    pub(crate) fn ttl_secs(&self, now: Moment) -> i64 {
+        now.millis_until(self.fresh_until).div_euclid(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn lifetime() -> Lifetime {
+        Lifetime {
+            age: secs(3),
+            fresh: secs(10),
+            stale_while_revalidate: secs(5),
+            stale_if_error: secs(20),
+            keep: secs(60),
+        }
+    }
+
+    #[test]
+    fn phases_follow_each_other_at_their_ends() {
+        let received = Moment::from_micros(0);
+        let windows = Windows::from_receipt(received, &lifetime());
+        let at = |secs: i64| windows.phase(received.plus_millis(secs * 1_000));
+        assert_eq!(at(0), Phase::Fresh);
+        assert_eq!(windows.phase(received.plus_millis(6_999)), Phase::Fresh);
+        assert_eq!(at(7), Phase::Stale);
+        assert_eq!(at(12), Phase::OnError);
+        assert_eq!(at(27), Phase::Kept);
+        assert_eq!(at(87), Phase::Dead);
+    }
+
+    #[test]
+    fn age_counts_from_birth_and_ttl_goes_negative() {
+        let received = Moment::from_micros(0);
+        let windows = Windows::from_receipt(received, &lifetime());
+        assert_eq!(windows.age_secs(received.plus_millis(2_500)), 5);
+        assert_eq!(windows.ttl_secs(received.plus_millis(2_500)), 4);
+        assert_eq!(windows.ttl_secs(received.plus_millis(8_000)), -1);
+    }
+
+    #[test]
+    fn remaining_time_gives_the_windows_that_receipt_gave() {
+        let received = Moment::from_micros(1_000_000);
+        let direct = Windows::from_receipt(received, &lifetime());
+        for passed in [0, 1_500, 6_999, 7_000, 30_000] {
+            let asked = received.plus_millis(passed);
+            assert_eq!(
+                Windows::from_remaining(asked, 7_000 - passed, &lifetime()),
+                direct
+            );
+        }
+    }
+
+    #[test]
+    fn remaining_time_is_never_believed_beyond_the_responses_own_lifetime() {
+        let asked = Moment::from_micros(0);
+        let windows = Windows::from_remaining(asked, i64::MAX, &lifetime());
+        assert_eq!(windows.fresh_until, asked.plus(secs(7)));
+    }
+
+    #[test]
+    fn a_response_older_than_its_lifetime_is_stale_on_receipt_and_keeps_its_age() {
+        let late = Lifetime {
+            age: secs(30),
+            fresh: secs(10),
+            ..lifetime()
+        };
+        let received = Moment::from_micros(0);
+        let direct = Windows::from_receipt(received, &late);
+        assert_eq!(direct.phase(received), Phase::Stale);
+        assert_eq!(direct.age_secs(received), 30);
+        assert_eq!(Windows::from_remaining(received, 0, &late), direct);
+    }
+}

@@ -1,0 +1,1 @@
+//! HTTP caching rules as pure functions of heads and `now`, each citing its section.

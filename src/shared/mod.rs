@@ -1,0 +1,19 @@
+//! What the nodes of a fleet share: entries, leases and events.
+//!
+//! [`SharedTier`] is the seam. Its operations are those of the wire protocol, and its contract is
+//! written there once; [`MemoryTier`] is the reference model, `RedisTier` the real thing, and one
+//! suite of tests runs against both.
+
+mod contract;
+mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+pub use contract::{
+    Answer, Ask, BlockKind, BoxFuture, Commit, Committed, Content, Grant, Listener, PurgeKind,
+    Release, Renew, SharedTier, TierEvent, Token, View,
+};
+pub use memory::MemoryTier;
+
+pub use crate::entry::Fence;
+pub use crate::key::EntryId;
