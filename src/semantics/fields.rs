@@ -1,0 +1,88 @@
+//! Which fields are stored and forwarded (RFC 9111 §3.1; RFC 9110 §7.6.1).
+
+use std::time::SystemTime;
+
+use http::header::{
+    AGE, CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use smallvec::SmallVec;
+
+use crate::semantics::date;
+use crate::semantics::directives::ResponseDirectives;
+use crate::semantics::list::members;
+
+/// The fields of a response that are stored: end-to-end ones, without `Age`, and without those
+/// that `no-cache="..."` or `private="..."` names.
+///
+/// Each value gets its own bytes: those that came from a connection are slices of its read buffer
+/// and would keep all of that alive.
+pub(crate) fn stored(headers: &HeaderMap) -> HeaderMap {
+    let directives = ResponseDirectives::parse(headers);
+    let listed = listed(headers);
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if storable(name, &listed) && !directives.withholds(name) {
+            kept.append(name, own(value));
+        }
+    }
+    kept
+}
+
+/// Gives a response without a `Date` the one of its receipt (RFC 9110 §6.6.1).
+pub(crate) fn ensure_date(headers: &mut HeaderMap, received: SystemTime) {
+    if !headers.contains_key(DATE)
+        && let Some(date) = date::render(received)
+    {
+        headers.insert(DATE, date);
+    }
+}
+
+/// Removes the fields that are for one connection only (RFC 9110 §7.6.1).
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in listed(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// True if a response's field may be stored, given those that its `Connection` lists.
+pub(crate) fn storable(name: &HeaderName, listed: &[HeaderName]) -> bool {
+    *name != AGE && !HOP_BY_HOP.contains(name) && !listed.contains(name)
+}
+
+/// The fields that `Connection` lists.
+pub(crate) fn listed(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    if !headers.contains_key(CONNECTION) {
+        return SmallVec::new();
+    }
+    members(headers, &CONNECTION)
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .collect()
+}
+
+/// The same value in bytes of its own.
+pub(crate) fn own(value: &HeaderValue) -> HeaderValue {
+    let mut owned =
+        HeaderValue::from_bytes(value.as_bytes()).expect("the bytes of a value are a value");
+    owned.set_sensitive(value.is_sensitive());
+    owned
+}
+
+const HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+#[cfg(test)]
+mod tests;

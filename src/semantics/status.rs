@@ -1,0 +1,149 @@
+//! The `Cache-Status` field (RFC 9211).
+
+use bytes::Bytes;
+use http::HeaderValue;
+use smallvec::SmallVec;
+
+/// Why a request went on to the origin (RFC 9211 §2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fwd {
+    /// The cache was not asked.
+    Bypass,
+    /// The method's semantics want it so.
+    Method,
+    /// There was nothing to use, for whichever reason.
+    Miss,
+    /// Nothing is stored for this URL.
+    UriMiss,
+    /// Nothing is stored for this variant of the URL.
+    VaryMiss,
+    /// What is stored was stale.
+    Stale,
+    /// It was fresh, but the request's directives wanted better.
+    Request,
+}
+
+impl Fwd {
+    /// The registered token.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::Miss => "miss",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Stale => "stale",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// How a request was handled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Answered without the origin. Excludes `fwd` (RFC 9211 §2.1).
+    pub(crate) hit: bool,
+    pub(crate) fwd: Option<Fwd>,
+    /// The status of the origin's answer, where it differs from what the client gets.
+    pub(crate) fwd_status: Option<u16>,
+    /// Seconds of freshness left; negative for a stale one.
+    pub(crate) ttl: Option<i64>,
+    pub(crate) stored: bool,
+    pub(crate) collapsed: bool,
+    /// A token of our own vocabulary.
+    pub(crate) detail: Option<&'static str>,
+}
+
+type Text = SmallVec<[u8; 192]>;
+
+/// Writes our member of the list. `name` is what [`identifier`] gave. Allocates once: the value.
+pub(crate) fn render(name: &str, report: &Report) -> HeaderValue {
+    let mut text = Text::from_slice(name.as_bytes());
+    if report.hit {
+        text.extend_from_slice(b"; hit");
+    } else if let Some(fwd) = report.fwd {
+        text.extend_from_slice(b"; fwd=");
+        text.extend_from_slice(fwd.as_str().as_bytes());
+    }
+    if let Some(status) = report.fwd_status {
+        text.extend_from_slice(b"; fwd-status=");
+        integer(&mut text, i64::from(status));
+    }
+    if let Some(ttl) = report.ttl {
+        text.extend_from_slice(b"; ttl=");
+        integer(&mut text, ttl);
+    }
+    if report.stored {
+        text.extend_from_slice(b"; stored");
+    }
+    if report.collapsed {
+        text.extend_from_slice(b"; collapsed");
+    }
+    if let Some(detail) = report.detail {
+        text.extend_from_slice(b"; detail=");
+        word(&mut text, detail.as_bytes());
+    }
+    // Only a name that did not come from `identifier` could be refused here.
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text))
+        .unwrap_or_else(|_| HeaderValue::from_static("cache"))
+}
+
+/// A name as the item that identifies this cache (RFC 9211 §2): a token if it can be one, else a
+/// string; `None` if it is empty or holds what neither can.
+pub(crate) fn identifier(name: &str) -> Option<String> {
+    if name.is_empty() || !name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return None;
+    }
+    let mut text = Text::new();
+    word(&mut text, name.as_bytes());
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Appends a token, or a string if it is none (RFC 8941 §3.3.3, §3.3.4). Of a string, what it
+/// cannot hold is left out.
+fn word(text: &mut Text, word: &[u8]) {
+    if is_token(word) {
+        text.extend_from_slice(word);
+        return;
+    }
+    text.push(b'"');
+    for &byte in word.iter().filter(|byte| (b' '..=b'~').contains(byte)) {
+        if matches!(byte, b'"' | b'\\') {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text.push(b'"');
+}
+
+fn is_token(word: &[u8]) -> bool {
+    let Some((first, rest)) = word.split_first() else {
+        return false;
+    };
+    (first.is_ascii_alphabetic() || *first == b'*')
+        && rest
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(byte))
+}
+
+/// Appends an integer within the range of RFC 8941 §3.3.1.
+fn integer(text: &mut Text, number: i64) {
+    const MOST: u64 = 999_999_999_999_999;
+    if number < 0 {
+        text.push(b'-');
+    }
+    let mut rest = number.unsigned_abs().min(MOST);
+    let start = text.len();
+    loop {
+        let digit = u8::try_from(rest % 10).expect("a digit is less than ten");
+        text.push(b'0' + digit);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text[start..].reverse();
+}
+
+#[cfg(test)]
+mod tests;

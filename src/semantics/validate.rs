@@ -1,0 +1,155 @@
+//! Validation, in both directions (RFC 9111 §4.3; RFC 9110 §13).
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG,
+    EXPIRES, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, VARY,
+};
+
+use crate::entry::Head;
+use crate::semantics::date;
+use crate::semantics::directives::ResponseDirectives;
+use crate::semantics::fields::{listed, own, storable};
+use crate::semantics::list::trim;
+use crate::semantics::tag::{Tag, tags};
+
+/// Makes a client's request ours: its conditions go, and those of the stored head come, if there
+/// is one (RFC 9111 §4.3.1).
+pub(crate) fn ask_conditionally(request: &mut HeaderMap, head: Option<&Head>) {
+    for name in [
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_MATCH,
+        IF_UNMODIFIED_SINCE,
+        IF_RANGE,
+    ] {
+        request.remove(name);
+    }
+    let Some(head) = head else { return };
+    if let Some(tag) = head.headers.get(ETAG) {
+        request.insert(IF_NONE_MATCH, tag.clone());
+    }
+    if let Some(changed) = head.headers.get(LAST_MODIFIED) {
+        request.insert(IF_MODIFIED_SINCE, changed.clone());
+    }
+}
+
+/// True if a 304 is about the stored response (RFC 9111 §4.3.4). If it is not, ask again without
+/// conditions.
+///
+/// A 304 without any validator is taken as the answer to the one conditional request that we sent.
+pub(crate) fn selects(stored: &Head, not_modified: &HeaderMap) -> bool {
+    let ours = stored.headers.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+    let theirs = not_modified.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) if theirs.weak => ours.matches(&theirs),
+        (Some(ours), Some(theirs)) => ours.matches_strongly(&theirs),
+        (None, Some(theirs)) if !theirs.weak => false,
+        _ => match not_modified.get(LAST_MODIFIED) {
+            None => theirs.is_none(),
+            Some(theirs) => stored.headers.get(LAST_MODIFIED).is_some_and(|ours| {
+                ours == theirs || {
+                    let ours = date::parse(ours.as_bytes());
+                    ours.is_some() && ours == date::parse(theirs.as_bytes())
+                }
+            }),
+        },
+    }
+}
+
+/// The stored head with the fields that a 304 provides in place of its own (RFC 9111 §3.2).
+///
+/// Judge the result again: the 304 may have made it unfit for storing. A `Date` that the 304 does
+/// not renew is dropped; [`ensure_date`](crate::semantics::fields::ensure_date) gives the new one.
+pub(crate) fn freshened(stored: &Head, not_modified: &HeaderMap) -> Head {
+    let directives = ResponseDirectives::parse(not_modified);
+    let listed = listed(not_modified);
+    let provided = |name: &HeaderName| {
+        storable(name, &listed) && !DESCRIBE_CONTENT.contains(name) && !directives.withholds(name)
+    };
+    let mut headers = stored.headers.clone();
+    headers.remove(DATE);
+    for name in not_modified.keys().filter(|name| provided(name)) {
+        headers.remove(name);
+        for value in not_modified.get_all(name) {
+            headers.append(name, own(value));
+        }
+    }
+    Head {
+        status: stored.status,
+        headers,
+    }
+}
+
+/// What describes the stored body stays with it: a 304 has none of its own, and servers do send
+/// its lengths and codings here.
+const DESCRIBE_CONTENT: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE];
+
+/// True if the client has the stored representation already and is to get a 304
+/// (RFC 9110 §13.1.2, §13.1.3, §13.2.2; RFC 9111 §4.3.2).
+pub(crate) fn not_modified(request: &HeaderMap, head: &Head) -> bool {
+    if request.contains_key(IF_NONE_MATCH) {
+        // §13.2.1: conditions are for what would have succeeded.
+        return head.status.is_success() && any_matches(request, head);
+    }
+    if request.contains_key(IF_MODIFIED_SINCE) {
+        return head.status.is_success() && unchanged_since(request, head);
+    }
+    false
+}
+
+fn any_matches(request: &HeaderMap, head: &Head) -> bool {
+    let stored = head.headers.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+    request.get_all(IF_NONE_MATCH).iter().any(|line| {
+        trim(line.as_bytes()) == b"*"
+            || stored.is_some_and(|stored| tags(line.as_bytes()).any(|tag| tag.matches(&stored)))
+    })
+}
+
+fn unchanged_since(request: &HeaderMap, head: &Head) -> bool {
+    let mut lines = request.get_all(IF_MODIFIED_SINCE).iter();
+    let (Some(since), None) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    // RFC 9111 §4.3.2: without a `Last-Modified`, it is as new as its `Date`.
+    let headers = &head.headers;
+    let Some(changed) = headers.get(LAST_MODIFIED).or_else(|| headers.get(DATE)) else {
+        return false;
+    };
+    match (
+        date::parse(changed.as_bytes()),
+        date::parse(since.as_bytes()),
+    ) {
+        (Some(changed), Some(since)) => changed <= since,
+        _ => false,
+    }
+}
+
+/// The fields of a 304 for this head (RFC 9110 §15.4.5): those that the 200 would have had and
+/// that a cache has to update, and `Last-Modified` if it is the only validator.
+pub(crate) fn not_modified_headers(head: &Head) -> HeaderMap {
+    const ALWAYS: [HeaderName; 7] = [
+        CACHE_CONTROL,
+        HeaderName::from_static("cdn-cache-control"),
+        CONTENT_LOCATION,
+        DATE,
+        ETAG,
+        EXPIRES,
+        VARY,
+    ];
+    let mut headers = HeaderMap::with_capacity(ALWAYS.len());
+    for name in ALWAYS {
+        for value in head.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    if !headers.contains_key(ETAG)
+        && let Some(changed) = head.headers.get(LAST_MODIFIED)
+    {
+        headers.insert(LAST_MODIFIED, changed.clone());
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;
