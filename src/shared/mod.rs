@@ -5,6 +5,8 @@
 //! suite of tests runs against both.
 
 mod contract;
+mod limits;
+mod listeners;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
