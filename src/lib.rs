@@ -1,15 +1,23 @@
 //! A stampede-protecting HTTP cache: one request in the whole fleet refreshes, the rest are served.
+#![allow(dead_code)]
 
-#[expect(dead_code, reason = "the skeleton is being joined up")]
 mod clock;
-#[expect(dead_code, reason = "the skeleton is being joined up")]
+mod config;
+mod engine;
 mod entry;
 mod error;
-#[expect(dead_code, reason = "the skeleton is being joined up")]
+mod event;
+mod flight;
 mod key;
+mod local;
+mod lock;
+pub mod middleware;
+mod purge;
 mod semantics;
 pub mod shared;
-#[expect(dead_code, reason = "the skeleton is being joined up")]
 mod sync;
 
+pub use config::{Cache, CacheBuilder, MIB, Settings};
 pub use error::{Error, ErrorKind};
+pub use event::Stats;
+pub use middleware::{CacheLayer, CacheService, ResponseBody, ResponseFuture};

@@ -52,7 +52,12 @@ impl Stamp {
 
     /// Notes that it was found current in `epoch`.
     pub(crate) fn checked(&self, epoch: u64) {
-        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// Notes that it may be outdated: no epoch is zero.
+    pub(crate) fn doubt(&self) {
+        self.epoch.store(0, Ordering::Relaxed);
     }
 }
 
@@ -65,6 +70,8 @@ pub(crate) struct Record {
     pub(crate) body: Bytes,
     pub(crate) lifetime: Lifetime,
     pub(crate) windows: Windows,
+    /// When to refresh it although it is still fresh; drawn once, when it is kept.
+    pub(crate) early: Option<Moment>,
     /// How long its fetch took: the delta of the early refresh (XFetch).
     pub(crate) cost: Duration,
     /// The rule it was chosen by, if the URL varies.

@@ -1,0 +1,102 @@
+//! The handle on a cache.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::clock::Clock;
+use crate::config::{CacheBuilder, Settings};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::event::Stats;
+use crate::semantics::status;
+use crate::semantics::storable::Policy;
+use crate::shared::SharedTier;
+
+/// A cache. Cheap to clone; all clones and all layers made from it share their entries.
+///
+/// ```
+/// # fn main() -> Result<(), bellwether::Error> {
+/// use bellwether::{Cache, MIB};
+/// use std::time::Duration;
+///
+/// let cache = Cache::builder()
+///     .local_capacity(64 * MIB)
+///     .grace(Duration::from_secs(30))
+///     .build()?;
+/// let layer = cache.layer();
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cache {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) policy: Policy,
+    /// The name for `Cache-Status`, ready to be written; `None` if it is switched off.
+    pub(crate) name: Option<String>,
+}
+
+impl Cache {
+    /// Starts with the defaults.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    pub(crate) fn new(
+        settings: &Settings,
+        tier: Option<Arc<dyn SharedTier>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let name = settings
+            .cache_status
+            .then(|| status::identifier(&settings.name))
+            .flatten();
+        let engine = Engine::new(settings.tuning(), tier, clock);
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                policy: settings.policy(),
+                name,
+            }),
+        }
+    }
+
+    /// Takes a URL away, with all its variants, on every node. What is being fetched for it now is
+    /// not stored, on any node.
+    ///
+    /// `uri` is absolute, with the host that clients send; its scheme does not matter.
+    ///
+    /// When this returns, it is gone from this process and the shared tier. Other nodes hear of it
+    /// within milliseconds; one that has lost its connection goes by the freshness that it knows
+    /// until it is back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): `uri` has no host.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): the shared tier did not confirm
+    /// it in time. In this process it is gone all the same; purge again for the fleet.
+    ///
+    /// # Cancellation
+    /// Dropped early, it may have reached this process only.
+    pub async fn purge(&self, uri: &Uri) -> Result<(), Error> {
+        crate::purge::purge(&self.shared.engine, uri).await
+    }
+
+    /// What it has done, and what it holds. Cheap enough to be asked every second.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let engine = &self.shared.engine;
+        let (local_entries, local_bytes) = engine.local.usage();
+        Stats {
+            local_entries,
+            local_bytes,
+            ..engine.counters.snapshot()
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Settings are data, components are builder methods, `build` checks.
+
+mod builder;
+mod cache;
+mod settings;
+
+pub use builder::CacheBuilder;
+pub use cache::Cache;
+pub(crate) use cache::Shared;
+pub use settings::Settings;
+
+/// One mebibyte, for settings in bytes.
+pub const MIB: u64 = 1 << 20;

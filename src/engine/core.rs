@@ -1,0 +1,180 @@
+//! The engine's parts, and its look-ups.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::{Clock, Moment};
+use crate::engine::origin::Origin;
+use crate::engine::plan::{self, Sight, Situation, Step};
+use crate::engine::wait::Waits;
+use crate::engine::{Job, Landing, drive};
+use crate::entry::Stamp;
+use crate::error::Error;
+use crate::event::{Counters, Incident};
+use crate::flight::{Flights, Seat};
+use crate::key::{EntryId, Key};
+use crate::local::{Known, Local};
+use crate::lock::Timing;
+use crate::shared::{Listener, PurgeKind, SharedTier};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+/// The engine's numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Tuning {
+    pub(crate) local_capacity: u64,
+    pub(crate) max_body: u64,
+    pub(crate) shared_max_body: u64,
+    pub(crate) fetch_timeout: Duration,
+    pub(crate) lock_wait: Duration,
+    pub(crate) lease: Timing,
+    /// Most time that one flight's callers pay for the shared tier before they are answered.
+    pub(crate) tier_budget: Duration,
+    pub(crate) uncacheable_local: Duration,
+    pub(crate) uncacheable_shared: Duration,
+    pub(crate) back_off: Duration,
+    pub(crate) back_off_longest: Duration,
+    pub(crate) early_beta: f64,
+    pub(crate) max_fetches: Option<usize>,
+}
+
+/// If no sign of life came from the subscription for so long, this process was paused: what it
+/// holds may be outdated although nobody told it.
+const PAUSED: Duration = Duration::from_secs(3);
+
+/// Everything that the requests of one process share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) tuning: Tuning,
+    pub(crate) local: Local,
+    pub(crate) tier: Option<Arc<dyn SharedTier>>,
+    pub(crate) flights: Arc<Flights<Landing>>,
+    pub(crate) waits: Waits,
+    pub(crate) counters: Counters,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fetches: Option<Semaphore>,
+    /// Rises with each gap in the subscription.
+    pub(crate) epoch: AtomicU64,
+    /// True while events are heard.
+    pub(crate) hearing: AtomicBool,
+    /// Last sign of life of the subscription; zero before the first.
+    pub(crate) alive: AtomicI64,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        tuning: Tuning,
+        tier: Option<Arc<dyn SharedTier>>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            local: Local::new(tuning.local_capacity),
+            flights: Flights::new(),
+            waits: Waits::new(),
+            counters: Counters::new(),
+            clock,
+            fetches: tuning.max_fetches.map(Semaphore::new),
+            epoch: AtomicU64::new(1),
+            hearing: AtomicBool::new(true),
+            alive: AtomicI64::new(0),
+            tier,
+            tuning,
+        });
+        if let Some(tier) = &engine.tier {
+            let listener: Arc<dyn Listener> = Arc::clone(&engine) as _;
+            let listener: Weak<dyn Listener> = Arc::downgrade(&listener);
+            tier.subscribe(listener);
+        }
+        engine
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// True if events may have been missed since what bears `stamp` was checked, and the tier can
+    /// be asked about it. On the hit path: two loads.
+    pub(crate) fn suspects(&self, stamp: &Stamp, now: Moment) -> bool {
+        if self.tier.is_none() || !self.hearing.load(Ordering::Relaxed) {
+            return false;
+        }
+        stamp.epoch() != self.epoch() || self.was_paused(now)
+    }
+
+    fn was_paused(&self, now: Moment) -> bool {
+        let alive = self.alive.load(Ordering::Relaxed);
+        alive != 0 && now.since(Moment::from_micros(alive)) > PAUSED
+    }
+
+    /// What to do with a request that sees `known` under its key.
+    pub(crate) fn plan(
+        &self,
+        known: Option<&Known>,
+        now: Moment,
+        authorized: bool,
+        only_if_cached: bool,
+    ) -> Step {
+        let sight = plan::sight(known, now, authorized);
+        let (suspect, backing_off) = match known {
+            Some(Known::Record(record)) => {
+                (self.suspects(&record.stamp, now), record.retry.blocked(now))
+            }
+            _ => (false, false),
+        };
+        // With no fleet to have missed anything from, and nothing due, this is all of a hit.
+        debug_assert!(sight != Sight::Fresh || matches!(known, Some(Known::Record(_))));
+        plan::plan(
+            sight,
+            Situation {
+                suspect,
+                backing_off,
+                only_if_cached,
+            },
+        )
+    }
+
+    /// Takes a seat in the key's flight.
+    pub(crate) fn join(&self, key: &Key, primary: &Key) -> Seat<Landing> {
+        self.flights.join(key.id(), primary.id())
+    }
+
+    /// Brings a flight to its end, in a task of its own: no client can cancel it.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        lead: crate::flight::Lead<Landing>,
+        job: Job,
+        origin: Box<dyn Origin>,
+    ) {
+        tokio::spawn(drive::drive(Arc::clone(self), lead, job, origin));
+    }
+
+    /// Takes the entry and all its variants away in this process, and from every refresh under way.
+    pub(crate) fn drop_local(&self, id: EntryId) {
+        // In this order: see `Flight::purged`.
+        self.flights.purge(id);
+        self.local.remove(id);
+        self.waits.wake(id);
+    }
+
+    /// Takes the entry and all its variants away on every node.
+    ///
+    /// # Errors
+    /// The shared tier did not answer. It is gone in this process all the same.
+    pub(crate) async fn purge(&self, id: EntryId, kind: PurgeKind) -> Result<(), Error> {
+        self.counters.incident(Incident::Purged, &id);
+        self.drop_local(id);
+        if let Some(tier) = &self.tier {
+            let within = self.tuning.lease.call;
+            let purged = tier.purge(id, kind, within).await;
+            // Again: between the two, this node may have read the entry back from the tier.
+            self.drop_local(id);
+            purged?;
+        }
+        Ok(())
+    }
+}

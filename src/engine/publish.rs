@@ -1,0 +1,171 @@
+//! Between the shared form of an entry and the local one: reading, ordering, storing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Moment;
+use crate::engine::landing::Job;
+use crate::engine::plan;
+use crate::entry::codec::{self, Flaw, Stored};
+use crate::entry::{Fence, Phase, Record, Stamp, VaryRule, Windows};
+use crate::local::Known;
+use crate::shared::{Content, View};
+
+/// Clock readings of two machines are compared with this much doubt, for what has no fence.
+const DOUBT: Duration = Duration::from_millis(250);
+
+/// True if what bears `stamp` came before `fence`, minted on the shared clock, which showed
+/// `shared_now` when we asked at `asked`.
+///
+/// What never reached the tier has no fence, so the time of its fetch is carried over to the shared
+/// clock; in doubt it counts as older.
+pub(crate) fn is_older(stamp: &Stamp, fence: Fence, shared_now: u64, asked: Moment) -> bool {
+    match stamp.fence {
+        Some(ours) => ours < fence,
+        None => {
+            let ago = asked.since(stamp.fetched).saturating_add(DOUBT).as_micros();
+            let minted = shared_now.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
+            minted < fence.get()
+        }
+    }
+}
+
+/// `record`, its windows brought in line with what the tier says of the same version.
+pub(crate) fn agreeing(record: Arc<Record>, view: &View, asked: Moment) -> Arc<Record> {
+    let fresh_here = record.windows.phase(asked) == Phase::Fresh;
+    if fresh_here == (view.fresh_ms > 0) {
+        return record;
+    }
+    let windows = Windows::from_remaining(asked, view.fresh_ms, &record.lifetime);
+    Arc::new(Record {
+        windows,
+        early: None,
+        ..copy(&record)
+    })
+}
+
+/// A copy of a record with marks of its own; body and fields are shared.
+pub(crate) fn copy(record: &Record) -> Record {
+    Record {
+        key: record.key.clone(),
+        head: record.head.clone(),
+        body: record.body.clone(),
+        lifetime: record.lifetime,
+        windows: record.windows,
+        early: record.early,
+        cost: record.cost,
+        rule: record.rule.clone(),
+        stamp: Stamp::new(
+            record.stamp.fence,
+            record.stamp.body,
+            record.stamp.fetched,
+            record.stamp.epoch(),
+        ),
+        retry: Default::default(),
+    }
+}
+
+/// Reads what the tier holds.
+pub(crate) fn read(
+    job: &Job,
+    view: &View,
+    content: &Content,
+    asked: Moment,
+    epoch: u64,
+    beta: f64,
+) -> Result<Known, Flaw> {
+    let key = job.key.text();
+    let fence = Some(view.version);
+    Ok(match codec::decode(key, &content.meta, &content.body)? {
+        Stored::Rule { generation, fields } => {
+            let stamp = Stamp::new(fence, Some(view.body_version), asked, epoch);
+            Known::Rule(Arc::new(VaryRule {
+                generation,
+                fields,
+                key: key.into(),
+                stamp,
+            }))
+        }
+        Stored::Response {
+            head,
+            lifetime,
+            cost,
+            ..
+        } => {
+            let windows = Windows::from_remaining(asked, view.fresh_ms, &lifetime);
+            Known::Record(Arc::new(Record {
+                key: key.into(),
+                head,
+                body: own(&content.body),
+                lifetime,
+                windows,
+                early: early(&windows, lifetime.stale_while_revalidate, cost, beta),
+                cost,
+                rule: job.rule.clone(),
+                stamp: Stamp::new(fence, Some(view.body_version), asked, epoch),
+                retry: Default::default(),
+            }))
+        }
+    })
+}
+
+/// The reply's body may be a slice of something larger.
+fn own(body: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(body)
+}
+
+/// When to refresh early. Where stale may be served nobody ever waits, and early would only mean
+/// more often.
+pub(crate) fn early(
+    windows: &Windows,
+    stale: Duration,
+    cost: Duration,
+    beta: f64,
+) -> Option<Moment> {
+    if !stale.is_zero() || beta <= 0.0 {
+        return None;
+    }
+    Some(
+        windows
+            .fresh_until
+            .minus(plan::early_by(cost, beta, fastrand::f64())),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fences_order_what_has_them() {
+        let stamp = |fence| Stamp::new(Some(Fence::new(fence)), None, Moment::default(), 1);
+        assert!(is_older(&stamp(5), Fence::new(6), 0, Moment::default()));
+        assert!(!is_older(&stamp(6), Fence::new(6), 0, Moment::default()));
+    }
+
+    #[test]
+    fn the_time_of_the_fetch_orders_what_has_none_and_doubt_makes_it_older() {
+        let asked = Moment::from_micros(60_000_000);
+        let shared_now = 1_000_000_000;
+        let fetched_ago = |secs| Stamp::new(None, None, asked.minus(Duration::from_secs(secs)), 1);
+        let ten_seconds_ago = Fence::new(shared_now - 10_000_000);
+        assert!(is_older(
+            &fetched_ago(20),
+            ten_seconds_ago,
+            shared_now,
+            asked
+        ));
+        assert!(!is_older(
+            &fetched_ago(5),
+            ten_seconds_ago,
+            shared_now,
+            asked
+        ));
+        assert!(
+            is_older(&fetched_ago(10), ten_seconds_ago, shared_now, asked),
+            "in doubt"
+        );
+    }
+}

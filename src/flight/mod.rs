@@ -1,0 +1,15 @@
+//! One flight per key in this process: who leads, who follows, and the body they share.
+//!
+//! - [`latch`]: a value that is set once, and any number of waiters for it.
+//! - [`table`]: the flights under way, by key; purges strike them off.
+//! - [`stream`]: the append-only log of a body, read by many at their own pace.
+
+pub(crate) mod latch;
+#[cfg(all(test, bellwether_loom))]
+mod loom_tests;
+pub(crate) mod stream;
+pub(crate) mod table;
+mod wakers;
+
+pub(crate) use stream::{Broken, Item, Log, Reader, Writer};
+pub(crate) use table::{Flight, Flights, Lead, Seat};

@@ -1,0 +1,377 @@
+//! The append-only log of one body: one writer, any number of readers at their own pace.
+//!
+//! Everything stays until the log goes, so whoever joins late gets all of it at once and a slow
+//! reader costs nobody anything. Only a log that has outgrown its limit (and will not be stored)
+//! forgets what all its readers have read, and then the slowest of them sets the pace.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
+use crate::flight::wakers::{Wakers, wake};
+use crate::sync::Mutex;
+
+/// The body of one refresh as it arrives.
+#[derive(Debug)]
+pub(crate) struct Log {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    /// Chunks forgotten from the front; zero while the log is whole.
+    forgotten: usize,
+    /// Bytes held.
+    held: u64,
+    limit: u64,
+    /// True once it has outgrown `limit`: it will not be stored.
+    over: bool,
+    end: Option<End>,
+    readers: Vec<Option<usize>>,
+    wakers: Wakers,
+    writer: Option<Waker>,
+}
+
+#[derive(Debug, Clone)]
+enum End {
+    Clean(Option<Arc<HeaderMap>>),
+    Broken,
+}
+
+/// The body broke off: what came is not all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// What a reader gets.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Log {
+    /// A log that can be stored up to `limit` bytes.
+    pub(crate) fn new(limit: u64) -> (Writer, Arc<Self>) {
+        let log = Arc::new(Self {
+            state: Mutex::new(State {
+                chunks: VecDeque::new(),
+                forgotten: 0,
+                held: 0,
+                limit,
+                over: false,
+                end: None,
+                readers: Vec::new(),
+                wakers: Wakers::default(),
+                writer: None,
+            }),
+        });
+        (
+            Writer {
+                log: Arc::clone(&log),
+                done: false,
+            },
+            log,
+        )
+    }
+
+    /// A reader from the start; `None` if the start has been forgotten.
+    pub(crate) fn reader(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = self.state.lock();
+        if state.over {
+            return None;
+        }
+        let seat = state
+            .readers
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or_else(|| {
+                state.readers.push(None);
+                state.readers.len() - 1
+            });
+        state.readers[seat] = Some(0);
+        Some(Reader {
+            log: Arc::clone(self),
+            seat,
+            slot: None,
+            next: 0,
+            finished: false,
+        })
+    }
+}
+
+impl State {
+    /// Forgets what every reader has read. Only a log that is over its limit may.
+    fn forget(&mut self) {
+        let slowest = self.readers.iter().flatten().min().copied();
+        let keep_from = slowest.unwrap_or(self.forgotten + self.chunks.len());
+        while self.forgotten < keep_from {
+            let Some(chunk) = self.chunks.pop_front() else {
+                break;
+            };
+            self.held -= chunk.len() as u64;
+            self.forgotten += 1;
+        }
+    }
+}
+
+/// The one who appends. Dropped without [`finish`](Self::finish), it breaks the readers' bodies.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    log: Arc<Log>,
+    done: bool,
+}
+
+impl Writer {
+    /// Appends. Waits only if the log is over its limit and its slowest reader is behind.
+    pub(crate) async fn push(&mut self, chunk: Bytes) {
+        let wakers = {
+            let mut state = self.log.state.lock();
+            state.held += chunk.len() as u64;
+            state.chunks.push_back(chunk);
+            state.over |= state.held > state.limit;
+            if state.over {
+                state.forget();
+            }
+            state.wakers.take()
+        };
+        wake(wakers);
+        poll_fn(|cx| self.poll_room(cx)).await;
+    }
+
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.log.state.lock();
+        if state.over && state.held > state.limit {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// True once the body is too large to be stored.
+    pub(crate) fn is_over(&self) -> bool {
+        self.log.state.lock().over
+    }
+
+    /// True if somebody is reading.
+    pub(crate) fn has_readers(&self) -> bool {
+        self.log.state.lock().readers.iter().any(Option::is_some)
+    }
+
+    /// The whole body, copied once into memory of its own. `None` if it is over the limit.
+    pub(crate) fn assemble(&self) -> Option<Bytes> {
+        let (chunks, held) = {
+            let state = self.log.state.lock();
+            if state.over {
+                return None;
+            }
+            (state.chunks.iter().cloned().collect::<Vec<_>>(), state.held)
+        };
+        let mut body = BytesMut::with_capacity(usize::try_from(held).unwrap_or(0));
+        chunks
+            .iter()
+            .for_each(|chunk| body.extend_from_slice(chunk));
+        Some(body.freeze())
+    }
+
+    /// Ends the body cleanly.
+    pub(crate) fn finish(&mut self, trailers: Option<HeaderMap>) {
+        self.end(End::Clean(trailers.map(Arc::new)));
+    }
+
+    fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let wakers = {
+            let mut state = self.log.state.lock();
+            state.end = Some(end);
+            state.wakers.take()
+        };
+        wake(wakers);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end(End::Broken);
+    }
+}
+
+/// Reads a log from its start.
+///
+/// # Cancellation
+/// Dropping it gives its place back and lets the writer go on.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    log: Arc<Log>,
+    seat: usize,
+    slot: Option<usize>,
+    next: usize,
+    finished: bool,
+}
+
+impl Reader {
+    /// The next piece; `None` at a clean end.
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Item, Broken>>> {
+        if self.finished {
+            return Poll::Ready(None);
+        }
+        let log = Arc::clone(&self.log);
+        let mut state = log.state.lock();
+        let index = self.next - state.forgotten;
+        if let Some(chunk) = state.chunks.get(index).cloned() {
+            self.next += 1;
+            state.readers[self.seat] = Some(self.next);
+            let writer = if state.over {
+                state.forget();
+                state.writer.take()
+            } else {
+                None
+            };
+            drop(state);
+            wake(writer.into_iter().collect());
+            return Poll::Ready(Some(Ok(Item::Data(chunk))));
+        }
+        match state.end.clone() {
+            None => {
+                state.wakers.note(&mut self.slot, cx.waker());
+                Poll::Pending
+            }
+            Some(End::Broken) => {
+                self.finished = true;
+                Poll::Ready(Some(Err(Broken)))
+            }
+            Some(End::Clean(trailers)) => {
+                self.finished = true;
+                Poll::Ready(trailers.map(|fields| Ok(Item::Trailers((*fields).clone()))))
+            }
+        }
+    }
+
+    /// True if nothing more will come, and that is known without waiting.
+    pub(crate) fn is_end(&self) -> bool {
+        if self.finished {
+            return true;
+        }
+        let state = self.log.state.lock();
+        let read_all = self.next - state.forgotten >= state.chunks.len();
+        read_all && matches!(state.end, Some(End::Clean(None)))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let writer = {
+            let mut state = self.log.state.lock();
+            state.wakers.leave(&mut self.slot);
+            state.readers[self.seat] = None;
+            if state.over {
+                state.forget();
+            }
+            state.writer.take()
+        };
+        wake(writer.into_iter().collect());
+    }
+}
+
+#[cfg(all(test, not(bellwether_loom)))]
+mod tests {
+    use tokio_test::{assert_pending, assert_ready, task};
+
+    use super::*;
+
+    fn next(reader: &mut task::Spawn<Reader>) -> Poll<Option<Result<Item, Broken>>> {
+        reader.enter(|cx, mut reader| reader.poll_next(cx))
+    }
+
+    fn data(poll: Poll<Option<Result<Item, Broken>>>) -> Bytes {
+        match poll {
+            Poll::Ready(Some(Ok(Item::Data(bytes)))) => bytes,
+            other => panic!("expected data, got {other:?}"),
+        }
+    }
+
+    fn push(writer: &mut Writer, text: &'static str) {
+        assert_ready!(task::spawn(writer.push(Bytes::from_static(text.as_bytes()))).poll());
+    }
+
+    #[test]
+    fn readers_get_each_piece_as_it_comes_and_late_ones_all_of_it() {
+        let (mut writer, log) = Log::new(100);
+        let mut early = task::spawn(log.reader().expect("it is whole"));
+        assert_pending!(next(&mut early));
+        push(&mut writer, "ab");
+        assert!(early.is_woken());
+        assert_eq!(data(next(&mut early)), "ab");
+        push(&mut writer, "c");
+        let mut late = task::spawn(log.reader().expect("it is whole"));
+        assert_eq!(data(next(&mut late)), "ab");
+        assert_eq!(data(next(&mut late)), "c");
+        assert_eq!(writer.assemble().expect("within the limit"), "abc");
+        writer.finish(None);
+        assert!(late.is_end());
+        assert!(matches!(next(&mut late), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_writer_that_goes_away_breaks_the_body_and_never_ends_it() {
+        let (mut writer, log) = Log::new(100);
+        let mut reader = task::spawn(log.reader().expect("it is whole"));
+        push(&mut writer, "ab");
+        drop(writer);
+        assert_eq!(data(next(&mut reader)), "ab");
+        assert!(!reader.is_end());
+        assert!(matches!(next(&mut reader), Poll::Ready(Some(Err(Broken)))));
+    }
+
+    #[test]
+    fn trailers_come_last() {
+        let (mut writer, log) = Log::new(100);
+        let mut reader = task::spawn(log.reader().expect("it is whole"));
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "1".parse().expect("a value"));
+        writer.finish(Some(trailers));
+        assert!(!reader.is_end());
+        assert!(matches!(
+            next(&mut reader),
+            Poll::Ready(Some(Ok(Item::Trailers(_))))
+        ));
+        assert!(matches!(next(&mut reader), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn over_the_limit_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
+        let (mut writer, log) = Log::new(3);
+        let mut reader = task::spawn(log.reader().expect("it is whole"));
+        push(&mut writer, "abc");
+        let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
+        assert_pending!(held_back.poll());
+        assert_eq!(data(next(&mut reader)), "abc");
+        assert!(held_back.is_woken());
+        assert_ready!(held_back.poll());
+        drop(held_back);
+        assert!(writer.is_over());
+        assert!(writer.assemble().is_none());
+        assert!(log.reader().is_none(), "its start is gone");
+        assert_eq!(data(next(&mut reader)), "def");
+        assert_eq!(log.state.lock().held, 0);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_frees_the_writer() {
+        let (mut writer, log) = Log::new(1);
+        let reader = log.reader().expect("it is whole");
+        let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
+        assert_pending!(held_back.poll());
+        drop(reader);
+        assert!(held_back.is_woken());
+        assert_ready!(held_back.poll());
+        drop(held_back);
+        assert!(!writer.has_readers());
+    }
+}

@@ -1,0 +1,277 @@
+//! L1: the entries of this process, in moka, weighed in bytes.
+//!
+//! Expiry is by our own [`Windows`](crate::entry::Windows), read on each use: moka only bounds the
+//! memory.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use moka::sync::Cache;
+
+use crate::clock::Moment;
+use crate::entry::{Record, VaryRule};
+use crate::key::{EntryId, Key};
+use crate::sync::atomic::{AtomicBool, Ordering};
+
+/// What is known under a key.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    /// A response.
+    Record(Arc<Record>),
+    /// The URL varies: look for the variant.
+    Rule(Arc<VaryRule>),
+    /// The response cannot be stored: everyone goes alone.
+    Verdict(Arc<Verdict>),
+}
+
+/// The memory that a key's responses cannot be stored.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) until: Moment,
+    /// It holds for requests with `Authorization` only.
+    pub(crate) authorized_only: bool,
+    /// A storable response has been seen since: lead again, whatever the shared mark says.
+    overruled: AtomicBool,
+}
+
+impl Verdict {
+    pub(crate) fn new(key: &Key, until: Moment, authorized_only: bool) -> Self {
+        Self {
+            key: key.text().into(),
+            until,
+            authorized_only,
+            overruled: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn overrule(&self) {
+        self.overruled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_overruled(&self) -> bool {
+        self.overruled.load(Ordering::Relaxed)
+    }
+}
+
+/// Beside what an entry holds: moka's node, key and bookkeeping, and the record itself.
+const OVERHEAD: usize = 256 + size_of::<Record>();
+/// Beside name and value: a header map's slot and the value's own allocation.
+const FIELD_OVERHEAD: usize = 96;
+
+impl Known {
+    fn key(&self) -> &[u8] {
+        match self {
+            Self::Record(record) => &record.key,
+            Self::Rule(rule) => &rule.key,
+            Self::Verdict(verdict) => &verdict.key,
+        }
+    }
+
+    /// Bytes of memory that it occupies.
+    fn weight(&self) -> u32 {
+        let content = match self {
+            Self::Record(record) => {
+                let fields: usize = record
+                    .head
+                    .headers
+                    .iter()
+                    .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
+                    .sum();
+                record.body.len().saturating_add(fields)
+            }
+            Self::Rule(rule) => rule.fields.len() * FIELD_OVERHEAD,
+            Self::Verdict(_) => 0,
+        };
+        let bytes = content
+            .saturating_add(self.key().len())
+            .saturating_add(OVERHEAD);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}
+
+/// The local store.
+#[derive(Debug)]
+pub(crate) struct Local {
+    entries: Cache<EntryId, Known, Mix>,
+    capacity: u64,
+}
+
+impl Local {
+    /// A store of at most `capacity` bytes.
+    pub(crate) fn new(capacity: u64) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(capacity)
+            .weigher(|_, known: &Known| known.weight())
+            .build_with_hasher(Mix::new());
+        Self { entries, capacity }
+    }
+
+    /// What is known under `key`. Another key of the same digest is nothing.
+    pub(crate) fn get(&self, key: &Key) -> Option<Known> {
+        self.entries
+            .get(&key.id())
+            .filter(|known| known.key() == key.text())
+    }
+
+    /// Whatever is known under that digest.
+    pub(crate) fn get_by_id(&self, id: EntryId) -> Option<Known> {
+        self.entries.get(&id)
+    }
+
+    /// Keeps `known`. What weighs more than a quarter of the capacity is not kept: it would push
+    /// out everything else.
+    ///
+    /// moka evicts in batches of hundreds of writes, which with large bodies would overshoot the
+    /// capacity many times over, so the batch is worked off here: inserts happen once per fetch.
+    pub(crate) fn insert(&self, id: EntryId, known: Known) {
+        if u64::from(known.weight()) > self.capacity / 4 {
+            self.entries.invalidate(&id);
+        } else {
+            self.entries.insert(id, known);
+        }
+        self.entries.run_pending_tasks();
+    }
+
+    pub(crate) fn remove(&self, id: EntryId) {
+        self.entries.invalidate(&id);
+    }
+
+    /// Entries and bytes held.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        self.entries.run_pending_tasks();
+        (self.entries.entry_count(), self.entries.weighted_size())
+    }
+}
+
+/// Hashes a digest by mixing it with a number of this process: the digest is uniform already, but
+/// who can compute it could choose keys that fall into one bucket.
+#[derive(Debug, Clone)]
+struct Mix {
+    seed: u64,
+}
+
+impl Mix {
+    fn new() -> Self {
+        Self {
+            seed: fastrand::u64(..) | 1,
+        }
+    }
+}
+
+impl BuildHasher for Mix {
+    type Hasher = Mixed;
+
+    fn build_hasher(&self) -> Mixed {
+        Mixed {
+            seed: self.seed,
+            state: 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Mixed {
+    seed: u64,
+    state: u64,
+}
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.state
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let wide = u128::from(self.state ^ word ^ self.seed)
+            * u128::from(self.seed ^ 0x9E37_79B9_7F4A_7C15);
+        self.state = (wide as u64) ^ ((wide >> 64) as u64);
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length prefix of the digest's array: always sixteen.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::entry::{Head, Lifetime, Stamp, Windows};
+
+    fn record(key: &Key, size: usize) -> Known {
+        let lifetime = Lifetime {
+            fresh: Duration::from_secs(60),
+            ..Lifetime::default()
+        };
+        let now = Moment::default();
+        Known::Record(Arc::new(Record {
+            key: key.text().into(),
+            head: Head {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+            },
+            body: Bytes::from(vec![0; size]),
+            lifetime,
+            windows: Windows::from_receipt(now, &lifetime),
+            early: None,
+            cost: Duration::ZERO,
+            rule: None,
+            stamp: Stamp::new(None, None, now, 0),
+            retry: Default::default(),
+        }))
+    }
+
+    #[test]
+    fn capacity_is_never_exceeded_whatever_the_sizes() {
+        let local = Local::new(1 << 20);
+        for n in 0..2_000_usize {
+            let key = Key::primary("a", &format!("/{n}"));
+            local.insert(key.id(), record(&key, (n * 7_919) % 300_000));
+            assert!(local.entries.weighted_size() <= 1 << 20, "after {n}");
+        }
+        assert!(local.usage().0 > 1, "something is kept");
+    }
+
+    #[test]
+    fn many_small_entries_weigh_more_than_their_bodies() {
+        let local = Local::new(1 << 20);
+        for n in 0..10_000 {
+            let key = Key::primary("a", &format!("/{n}"));
+            local.insert(key.id(), record(&key, 0));
+        }
+        assert!(local.usage().0 < (1 << 20) / OVERHEAD as u64 + 1);
+    }
+
+    #[test]
+    fn what_is_too_large_takes_its_predecessor_away() {
+        let local = Local::new(1 << 20);
+        let key = Key::primary("a", "/");
+        local.insert(key.id(), record(&key, 10));
+        assert!(local.get(&key).is_some());
+        local.insert(key.id(), record(&key, 1 << 20));
+        assert!(
+            local.get(&key).is_none(),
+            "an older version must not outlive a newer one"
+        );
+    }
+
+    #[test]
+    fn another_key_of_the_same_digest_is_a_miss() {
+        let local = Local::new(1 << 20);
+        let key = Key::primary("a", "/");
+        local.insert(key.id(), record(&Key::primary("b", "/"), 10));
+        assert!(local.get(&key).is_none());
+    }
+}

@@ -1,0 +1,205 @@
+//! One lease, from its grant to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::entry::Fence;
+use crate::error::Error;
+use crate::key::EntryId;
+use crate::shared::{BlockKind, Commit, Committed, Release, Renew, SharedTier, Token};
+use crate::sync::Mutex;
+
+/// How leases are held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// Length of a lease; renewed at a third of it.
+    pub(crate) lease: Duration,
+    /// Renewed no longer than this after the grant: a hung origin is not guarded for ever.
+    pub(crate) longest: Duration,
+    /// Most time for one call to the tier.
+    pub(crate) call: Duration,
+}
+
+/// A lease that was granted to this process.
+///
+/// Dropped without [`commit`](Self::commit) or [`release`](Self::release), it is released in the
+/// background if a runtime is there to do it, and ends by itself otherwise.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    tier: Arc<dyn SharedTier>,
+    id: EntryId,
+    token: Token,
+    fence: Fence,
+    timing: Timing,
+    granted: Instant,
+    held: Mutex<Held>,
+    settled: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// By the local clock the lease is surely there until then: counted from *before* the call
+    /// that granted or renewed it was sent.
+    until: Instant,
+    lost: bool,
+}
+
+impl Lease {
+    /// The lease that an `acquire` sent at `asked` was granted, with `ttl` left.
+    pub(crate) fn new(
+        tier: Arc<dyn SharedTier>,
+        id: EntryId,
+        token: Token,
+        fence: Fence,
+        asked: Instant,
+        ttl: Duration,
+        timing: Timing,
+    ) -> Self {
+        let held = Held {
+            until: asked + ttl,
+            lost: false,
+        };
+        Self {
+            tier,
+            id,
+            token,
+            fence,
+            timing,
+            granted: asked,
+            held: Mutex::new(held),
+            settled: false,
+        }
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// True if somebody else may have it by now: the tier said so, or this process was paused past
+    /// its end.
+    pub(crate) fn may_be_lost(&self) -> bool {
+        let held = self.held.lock();
+        held.lost || Instant::now() >= held.until
+    }
+
+    /// Runs `work` to its end, renewing the lease meanwhile. Losing it does not stop the work: its
+    /// own clients still want the result, and the commit is judged by the fence.
+    pub(crate) async fn hold<F: Future>(&self, work: F) -> F::Output {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            output = &mut work => return output,
+            () = self.beat() => {}
+        }
+        work.await
+    }
+
+    /// Renews at a third of the lease, each time a little off it; ends when the lease is lost.
+    async fn beat(&self) {
+        let mut next = self.next_beat();
+        loop {
+            tokio::time::sleep_until(next).await;
+            let sent = Instant::now();
+            if sent >= self.held.lock().until || sent >= self.granted + self.timing.longest {
+                break;
+            }
+            next = match self.tier.renew(self.renewal()).await {
+                Ok(true) => {
+                    self.held.lock().until = sent + self.timing.lease;
+                    self.next_beat()
+                }
+                Ok(false) => break,
+                // No answer: the lease may still be there, so try until its own end.
+                Err(_) => sent + self.timing.call.max(Duration::from_millis(100)),
+            };
+        }
+        self.held.lock().lost = true;
+    }
+
+    fn next_beat(&self) -> Instant {
+        let third = self.timing.lease / 3;
+        Instant::now() + third.mul_f64(0.9 + 0.2 * fastrand::f64())
+    }
+
+    fn renewal(&self) -> Renew {
+        Renew {
+            id: self.id,
+            token: self.token,
+            fence: self.fence,
+            lease: self.timing.lease,
+            within: self.timing.call,
+        }
+    }
+
+    /// Stores what was fetched under this lease. Asks once more without the body, or with it,
+    /// never: the caller decides by the answer.
+    ///
+    /// # Errors
+    /// The tier did not answer: it may or may not be stored.
+    pub(crate) async fn commit(&mut self, commit: Commit) -> Result<Committed, Error> {
+        debug_assert_eq!(
+            (commit.id, commit.token, commit.fence),
+            (self.id, self.token, self.fence)
+        );
+        let answer = self.tier.commit(commit).await;
+        // Every answer but these ends the lease, or says that it is gone.
+        self.settled = !matches!(answer, Ok(Committed::Bodiless) | Err(_));
+        answer
+    }
+
+    /// A commit under this lease, still without its content.
+    pub(crate) fn commit_of(&self, meta: bytes::Bytes, body: Option<bytes::Bytes>) -> Commit {
+        Commit {
+            id: self.id,
+            token: self.token,
+            fence: self.fence,
+            fresh: Duration::ZERO,
+            keep: Duration::ZERO,
+            meta,
+            body,
+            within: self.timing.call,
+        }
+    }
+
+    /// Asks whether it is still ours.
+    ///
+    /// # Errors
+    /// The tier did not answer.
+    pub(crate) async fn confirm(&self) -> Result<bool, Error> {
+        self.tier.renew(self.renewal()).await
+    }
+
+    /// Gives it back, with a mark for the others.
+    pub(crate) async fn release(mut self, block: Option<(BlockKind, Duration)>) {
+        self.settled = true;
+        // Unanswered: it ends by itself.
+        let _ = self.tier.release(self.release_of(block)).await;
+    }
+
+    fn release_of(&self, block: Option<(BlockKind, Duration)>) -> Release {
+        Release {
+            id: self.id,
+            token: self.token,
+            block,
+            within: self.timing.call,
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        // A drop cannot wait, so a task of its own does.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tier = Arc::clone(&self.tier);
+            let release = self.release_of(None);
+            runtime.spawn(async move {
+                let _ = tier.release(release).await;
+            });
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The lease of a refresh, kept alive by its heartbeat.
+
+mod lease;
+
+pub(crate) use lease::{Lease, Timing};

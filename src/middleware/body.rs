@@ -1,0 +1,168 @@
+//! The body of a response, wherever it comes from.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project::pin_project;
+
+use crate::flight::{Item, Reader};
+
+/// The body of a response: the inner service's own, a stored one, or one that is being fetched.
+///
+/// A body that breaks off at the origin ends in an error here, never cleanly.
+#[derive(Debug)]
+#[pin_project]
+pub struct ResponseBody<B> {
+    #[pin]
+    kind: Kind<B>,
+}
+
+#[derive(Debug)]
+#[pin_project(project = KindProjection)]
+enum Kind<B> {
+    /// Passed on as it comes.
+    Inner(#[pin] B),
+    /// Stored; `None` once it is sent.
+    Stored(Option<Bytes>),
+    /// Read along while it is copied; with the bytes still to come, if they were announced.
+    Log(Reader, Option<u64>),
+}
+
+impl<B> ResponseBody<B> {
+    pub(crate) fn inner(body: B) -> Self {
+        Self {
+            kind: Kind::Inner(body),
+        }
+    }
+
+    pub(crate) fn stored(body: Bytes) -> Self {
+        Self {
+            kind: Kind::Stored((!body.is_empty()).then_some(body)),
+        }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self {
+            kind: Kind::Stored(None),
+        }
+    }
+
+    pub(crate) fn log(reader: Reader, length: Option<u64>) -> Self {
+        Self {
+            kind: Kind::Log(reader, length),
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn StdError + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(match self.project().kind.project() {
+            KindProjection::Inner(body) => {
+                ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into))
+            }
+            KindProjection::Stored(body) => body.take().map(|bytes| Ok(Frame::data(bytes))),
+            KindProjection::Log(reader, left) => match ready!(reader.poll_next(cx)) {
+                Some(Ok(Item::Data(bytes))) => {
+                    if let Some(left) = left {
+                        *left = left.saturating_sub(bytes.len() as u64);
+                    }
+                    Some(Ok(Frame::data(bytes)))
+                }
+                Some(Ok(Item::Trailers(trailers))) => Some(Ok(Frame::trailers(trailers))),
+                Some(Err(_)) => Some(Err(Box::new(BodyError))),
+                None => None,
+            },
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Inner(body) => body.is_end_stream(),
+            Kind::Stored(body) => body.is_none(),
+            Kind::Log(reader, _) => reader.is_end(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner(body) => body.size_hint(),
+            Kind::Stored(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+            Kind::Log(_, Some(left)) => SizeHint::with_exact(*left),
+            Kind::Log(_, None) => SizeHint::default(),
+        }
+    }
+}
+
+/// The origin broke off in the middle of a body.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct BodyError;
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the origin broke off in the middle of the body")
+    }
+}
+
+impl StdError for BodyError {}
+
+#[cfg(all(test, not(bellwether_loom)))]
+mod tests {
+    use http_body_util::{BodyExt, Empty, Full, StreamBody};
+
+    use super::*;
+    use crate::flight::Log;
+
+    #[tokio::test]
+    async fn the_inner_bodys_hints_end_and_trailers_are_forwarded() {
+        let full = ResponseBody::inner(Full::new(Bytes::from_static(b"abc")));
+        assert_eq!(full.size_hint().exact(), Some(3));
+        assert!(!full.is_end_stream());
+        assert!(ResponseBody::inner(Empty::<Bytes>::new()).is_end_stream());
+
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-sum", "1".parse().expect("a value"));
+        let frames = [
+            Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"a"))),
+            Ok(Frame::trailers(trailers.clone())),
+        ];
+        let body = ResponseBody::inner(StreamBody::new(futures_util::stream::iter(frames)));
+        let collected = body.collect().await.expect("a clean end");
+        assert_eq!(collected.trailers(), Some(&trailers));
+    }
+
+    #[tokio::test]
+    async fn a_stored_body_is_of_known_size_and_ends() {
+        let body = ResponseBody::<Empty<Bytes>>::stored(Bytes::from_static(b"abc"));
+        assert_eq!(body.size_hint().exact(), Some(3));
+        assert_eq!(body.collect().await.expect("a clean end").to_bytes(), "abc");
+        assert!(ResponseBody::<Empty<Bytes>>::empty().is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_ends_in_an_error() {
+        let (mut writer, log) = Log::new(100);
+        let body = ResponseBody::<Empty<Bytes>>::log(log.reader().expect("whole"), Some(5));
+        assert_eq!(body.size_hint().exact(), Some(5));
+        writer.push(Bytes::from_static(b"ab")).await;
+        drop(writer);
+        let error = body.collect().await.expect_err("it broke off");
+        assert!(error.is::<BodyError>());
+    }
+}

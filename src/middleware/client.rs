@@ -1,0 +1,93 @@
+//! A client's request, as far as it is needed after the request itself has gone to the origin.
+
+use http::header::{HOST, HeaderMap, HeaderName};
+use http::uri::PathAndQuery;
+use http::{Method, Request};
+
+use crate::engine::origin::Select;
+use crate::key::Key;
+use crate::semantics::{request, vary};
+
+/// What a client asked for.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) headers: HeaderMap,
+    pub(crate) head: bool,
+    pub(crate) authorized: bool,
+    pub(crate) only_if_cached: bool,
+    pub(crate) primary: Key,
+}
+
+impl Client {
+    pub(crate) fn of<B>(request: &Request<B>, primary: Key) -> Self {
+        Self {
+            headers: request.headers().clone(),
+            head: *request.method() == Method::HEAD,
+            authorized: request::authorization(request.headers()),
+            only_if_cached: request::only_if_cached(request.headers()),
+            primary,
+        }
+    }
+}
+
+impl Select for Client {
+    fn variant(&self, generation: u64, fields: &[HeaderName]) -> Key {
+        self.primary
+            .variant(generation, vary::selecting(fields, &self.headers))
+    }
+}
+
+/// Host, and path with query, of what a request asks for. `None` if it contradicts itself: two
+/// hosts, of which the inner service might heed another than we.
+pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", PathAndQuery::as_str);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let field = match hosts.next() {
+        None => None,
+        Some(host) => Some(host.to_str().ok()?),
+    };
+    if hosts.next().is_some() {
+        return None;
+    }
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    match (authority, field) {
+        (Some(authority), Some(field)) if !authority.eq_ignore_ascii_case(field) => None,
+        (Some(host), _) | (None, Some(host)) => Some((host, path)),
+        (None, None) => Some(("", path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str, hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).expect("a request")
+    }
+
+    #[test]
+    fn the_host_comes_from_the_uri_or_the_field_and_must_not_contradict_itself() {
+        let table: [(&str, &[&str], Option<(&str, &str)>); 7] = [
+            ("/a?b", &["x"], Some(("x", "/a?b"))),
+            ("http://x/a", &[], Some(("x", "/a"))),
+            ("http://x", &["X"], Some(("x", "/"))),
+            ("http://x/", &["y"], None),
+            ("/a", &["x", "y"], None),
+            ("/a", &["x", "x"], None),
+            ("/a", &[], Some(("", "/a"))),
+        ];
+        for (uri, hosts, expected) in table {
+            assert_eq!(target(&request(uri, hosts)), expected, "{uri} {hosts:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The Tower face: the only place that knows `tower::Service` and `http_body`.
+//!
+//! A [`CacheLayer`] wraps any service of HTTP requests whose bodies are of [`Bytes`](bytes::Bytes).
+//! What fires when:
+//!
+//! - GET and HEAD are looked up; a hit is answered without the inner service, and even if that is
+//!   not ready;
+//! - other safe methods, ranges, upgrades, requests with a body or with `Cache-Control: no-store`
+//!   go straight through;
+//! - every other method goes through and, if it succeeds, invalidates what it changed
+//!   (RFC 9111 §4.4).
+//!
+//! The inner service is cloned for each request that goes to it, and the clone is driven ready
+//! before it is called. The layer itself is always ready: a saturated origin must not hold back
+//! hits, and a place that was reserved for a request which then is a hit would be lost to others.
+//!
+//! The layer adds no error: trouble of the cache is a bypass. A leading request gets the inner
+//! service's own error; those who waited for it get 502 or 504 with the reason in `Cache-Status`.
+//!
+//! Refreshes run in tasks of their own, so the layer has to be called within a tokio runtime.
+//!
+//! # Examples
+//! ```
+//! # async fn home() -> &'static str { "home" }
+//! # fn main() -> Result<(), bellwether::Error> {
+//! use axum::{Router, routing::get};
+//! use bellwether::Cache;
+//!
+//! let cache = Cache::builder().build()?;
+//! let app: Router = Router::new().route("/", get(home)).layer(cache.layer());
+//! # Ok(())
+//! # }
+//! ```
+//! Under any `ServiceBuilder`, with settings:
+//! ```
+//! # fn main() -> Result<(), bellwether::Error> {
+//! use bellwether::{Cache, MIB};
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{Empty, Full};
+//! use std::{convert::Infallible, time::Duration};
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! let cache = Cache::builder().local_capacity(16 * MIB).default_ttl(Duration::from_secs(5)).build()?;
+//! let service = ServiceBuilder::new().layer(cache.layer()).service(service_fn(
+//!     async |_: Request<Empty<Bytes>>| Ok::<_, Infallible>(Response::new(Full::from("hello"))),
+//! ));
+//! # let _ = service;
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod client;
+mod flock;
+mod future;
+mod layer;
+mod origin;
+mod pass;
+mod respond;
+mod service;
+
+pub use body::{BodyError, ResponseBody};
+pub use future::ResponseFuture;
+pub use layer::CacheLayer;
+pub use service::CacheService;

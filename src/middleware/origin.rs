@@ -1,0 +1,305 @@
+//! The inner service as the origin of a refresh.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED};
+use http::{Method, Request, Response, StatusCode, response};
+use http_body::Body;
+use pin_project::pin_project;
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+use tower_service::Service;
+
+use crate::config::Shared;
+use crate::engine::Failure;
+use crate::engine::origin::{Draft, Fetched, Origin, Source};
+use crate::entry::{Head, Record};
+use crate::flight::{Broken, Item};
+use crate::semantics::storable::{self, Refusal, RequestTraits};
+use crate::semantics::vary::{self, Vary};
+use crate::semantics::{fields, validate};
+use crate::shared::BoxFuture;
+
+/// What comes back to the client whose request was to be sent.
+pub(crate) enum Back<S, B, RB, E> {
+    /// It was not needed.
+    Unspent(S, Request<B>),
+    /// It was sent, and the response is nobody else's.
+    Response(Response<RB>),
+    /// It was sent, and a stored response was confirmed that may not be used again.
+    Confirmed(Head, Bytes),
+    /// The inner service failed.
+    Error(E),
+}
+
+/// A client's request on its way to the inner service.
+pub(crate) struct Outbound<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    parts: Option<(S, Request<B>)>,
+    back: Option<oneshot::Sender<Back<S, B, RB, S::Error>>>,
+    shared: Arc<Shared>,
+    traits: RequestTraits,
+}
+
+impl<S, B, RB> Outbound<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    #[expect(
+        clippy::type_complexity,
+        reason = "both ends of one channel, named once"
+    )]
+    pub(crate) fn new(
+        service: S,
+        request: Request<B>,
+        shared: Arc<Shared>,
+        authorized: bool,
+    ) -> (Self, oneshot::Receiver<Back<S, B, RB, S::Error>>) {
+        let (back, receiver) = oneshot::channel();
+        let traits = RequestTraits {
+            authorization: authorized,
+            method_get: true,
+        };
+        (
+            Self {
+                parts: Some((service, request)),
+                back: Some(back),
+                shared,
+                traits,
+            },
+            receiver,
+        )
+    }
+
+    fn give_back(&mut self, back: Back<S, B, RB, S::Error>) {
+        if let Some(sender) = self.back.take() {
+            // The client may have left.
+            let _ = sender.send(back);
+        }
+    }
+}
+
+impl<S, B, RB> Drop for Outbound<S, B, RB>
+where
+    S: Service<Request<B>>,
+{
+    fn drop(&mut self) {
+        if let Some((service, request)) = self.parts.take() {
+            self.give_back(Back::Unspent(service, request));
+        }
+    }
+}
+
+impl<S, B, RB> Origin for Outbound<S, B, RB>
+where
+    S: Service<Request<B>, Response = Response<RB>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Send + 'static,
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn fetch(mut self: Box<Self>, basis: Option<Arc<Record>>) -> BoxFuture<'static, Fetched> {
+        Box::pin(async move {
+            let (mut service, mut request) = self.parts.take().expect("an origin is asked once");
+            let basis = basis.filter(|basis| has_validator(&basis.head.headers));
+            validate::ask_conditionally(
+                request.headers_mut(),
+                basis.as_ref().map(|basis| &basis.head),
+            );
+            // HEAD is answered from GET.
+            *request.method_mut() = Method::GET;
+            let clock = Arc::clone(&self.shared.engine.clock);
+            let sent = clock.wall();
+            let answer = match service.ready().await {
+                Ok(ready) => ready.call(request).await,
+                Err(error) => Err(error),
+            };
+            let received = clock.wall();
+            let response = match answer {
+                Ok(response) => response,
+                Err(error) => {
+                    self.give_back(Back::Error(error));
+                    return Fetched::Failed(Failure::UNREACHABLE);
+                }
+            };
+            if response.status() == StatusCode::NOT_MODIFIED
+                && let Some(basis) = basis
+            {
+                return self.confirm(&basis, response, sent, received);
+            }
+            self.judge(response, sent, received)
+        })
+    }
+}
+
+impl<S, B, RB> Outbound<S, B, RB>
+where
+    S: Service<Request<B>>,
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn judge(
+        &mut self,
+        response: Response<RB>,
+        sent: std::time::SystemTime,
+        received: std::time::SystemTime,
+    ) -> Fetched {
+        let (status, headers) = (response.status(), response.headers());
+        let length = content_length(headers).or_else(|| response.body().size_hint().exact());
+        let judged = storable::judge(
+            &self.traits,
+            status,
+            headers,
+            &self.shared.policy,
+            sent,
+            received,
+        );
+        let refused = match &judged {
+            Err(refusal) => Some((refusal.as_str(), *refusal == Refusal::Authorization)),
+            Ok(_) if length.is_some_and(|length| length > self.shared.engine.tuning.max_body) => {
+                Some(("too-large", false))
+            }
+            Ok(_) if is_event_stream(headers) => Some(("event-stream", false)),
+            Ok(_) => None,
+        };
+        match (judged, refused) {
+            (Ok(lifetime), None) => {
+                let vary = match vary::parse(headers) {
+                    Vary::Fields(fields) => fields,
+                    Vary::None | Vary::Any => Vec::new(),
+                };
+                let (parts, body) = response.into_parts();
+                let head = stored_head(&parts, received);
+                Fetched::Storable(Draft {
+                    head,
+                    lifetime,
+                    vary,
+                    length,
+                    body: Box::pin(BodySource { body }),
+                })
+            }
+            (_, refused) => {
+                let (reason, authorized_only) = refused.unwrap_or(("uncacheable", false));
+                self.give_back(Back::Response(response));
+                // RFC 5861 §4: these mean that the origin fails.
+                if matches!(status.as_u16(), 500 | 502 | 503 | 504) {
+                    return Fetched::Failed(Failure {
+                        status: status.as_u16(),
+                        detail: "origin-error",
+                    });
+                }
+                Fetched::Refused {
+                    reason,
+                    authorized_only,
+                }
+            }
+        }
+    }
+
+    fn confirm(
+        &mut self,
+        basis: &Record,
+        response: Response<RB>,
+        sent: std::time::SystemTime,
+        received: std::time::SystemTime,
+    ) -> Fetched {
+        if !validate::selects(&basis.head, response.headers()) {
+            // A 304 about another representation. The one request is spent.
+            return Fetched::Failed(Failure {
+                status: 502,
+                detail: "unexpected-304",
+            });
+        }
+        let head = validate::freshened(&basis.head, response.headers());
+        let policy = &self.shared.policy;
+        match storable::judge_freshened(
+            &self.traits,
+            &head,
+            response.headers(),
+            policy,
+            sent,
+            received,
+        ) {
+            Ok(lifetime) => Fetched::Confirmed { head, lifetime },
+            Err(refusal) => {
+                self.give_back(Back::Confirmed(head, basis.body.clone()));
+                Fetched::Refused {
+                    reason: refusal.as_str(),
+                    authorized_only: refusal == Refusal::Authorization,
+                }
+            }
+        }
+    }
+}
+
+fn stored_head(parts: &response::Parts, received: std::time::SystemTime) -> Head {
+    let mut headers = fields::stored(&parts.headers);
+    fields::ensure_date(&mut headers, received);
+    Head {
+        status: parts.status,
+        headers,
+    }
+}
+
+fn has_validator(headers: &HeaderMap) -> bool {
+    headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
+}
+
+/// What `Content-Length` announces. Several that agree are one; what cannot be read is no promise.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// It never ends, and every listener wants it as it comes.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.as_bytes().get(..17))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+/// The inner service's body as the engine reads it.
+#[pin_project]
+struct BodySource<B> {
+    #[pin]
+    body: B,
+}
+
+impl<B> Source for BodySource<B>
+where
+    B: Body<Data = Bytes> + Send,
+{
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Item, Broken>>> {
+        let mut body = self.project().body;
+        loop {
+            let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
+                return Poll::Ready(None);
+            };
+            let Ok(frame) = frame else {
+                return Poll::Ready(Some(Err(Broken)));
+            };
+            match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(Item::Data(data)))),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Poll::Ready(Some(Ok(Item::Trailers(trailers))));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Requests that go straight to the inner service, and what is learned on the way.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{Request, Response};
+use tower::ServiceExt;
+use tower_service::Service;
+
+use crate::config::Shared;
+use crate::event::{Incident, Outcome};
+use crate::key::Key;
+use crate::local::Verdict;
+use crate::middleware::body::ResponseBody;
+use crate::semantics::invalidate;
+use crate::semantics::status::{Fwd, Report};
+use crate::semantics::storable::{self, RequestTraits};
+use crate::shared::{BoxFuture, PurgeKind};
+
+/// What is to be done with the response of a request that passes.
+pub(crate) struct Passing {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) report: Report,
+    /// It passes because of this verdict: see whether that still holds.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// A verdict under review.
+pub(crate) struct Doubt {
+    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) traits: RequestTraits,
+    pub(crate) sent: SystemTime,
+}
+
+impl Passing {
+    pub(crate) fn new(shared: &Arc<Shared>, fwd: Fwd, detail: &'static str) -> Self {
+        let report = Report {
+            fwd: Some(fwd),
+            detail: Some(detail),
+            ..Report::default()
+        };
+        Self {
+            shared: Arc::clone(shared),
+            report,
+            doubt: None,
+        }
+    }
+
+    pub(crate) fn finish<B>(&mut self, response: Response<B>) -> Response<ResponseBody<B>> {
+        let shared = &self.shared;
+        if let Some(doubt) = self.doubt.take() {
+            let received = shared.engine.clock.wall();
+            let (status, headers) = (response.status(), response.headers());
+            let judged = storable::judge(
+                &doubt.traits,
+                status,
+                headers,
+                &shared.policy,
+                doubt.sent,
+                received,
+            );
+            if judged.is_ok() {
+                // Hit-for-miss, not hit-for-pass: what has become storable is led again at once.
+                doubt.verdict.overrule();
+            }
+        }
+        shared.engine.counters.outcome(Outcome::Passed);
+        let mut response = response.map(ResponseBody::inner);
+        shared.sign(response.headers_mut(), &self.report);
+        response
+    }
+}
+
+impl Passing {
+    /// Sends an unsafe request, and invalidates what it changed if it succeeds (RFC 9111 §4.4).
+    ///
+    /// The client is answered once that is done, so that what it asks for next is new; the shared
+    /// tier gets its usual deadline.
+    pub(crate) fn invalidating<S, B, RB>(
+        mut self,
+        inner: S,
+        request: Request<B>,
+        (host, path): (String, String),
+    ) -> BoxFuture<'static, Result<Response<ResponseBody<RB>>, S::Error>>
+    where
+        S: Service<Request<B>, Response = Response<RB>> + Send + 'static,
+        S::Future: Send,
+        S::Error: Send,
+        B: Send + 'static,
+        RB: Send + 'static,
+    {
+        Box::pin(async move {
+            let response = inner.oneshot(request).await?;
+            let targets = invalidate::targets(&host, &path, response.status(), response.headers());
+            for (host, path) in targets {
+                let id = Key::primary(&host, &path).id();
+                if let Err(error) = self.shared.engine.purge(id, PurgeKind::Hard).await {
+                    self.shared
+                        .engine
+                        .counters
+                        .incident(Incident::SharedUnavailable, &error);
+                }
+            }
+            Ok(self.finish(response))
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Makes responses out of stored ones. The per-request part of a hit is all here.
+
+use bytes::Bytes;
+use http::header::{AGE, CACHE_STATUS, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::clock::Moment;
+use crate::config::Shared;
+use crate::engine::{Failure, Landing};
+use crate::entry::Record;
+use crate::event::Outcome;
+use crate::flight::Reader;
+use crate::middleware::body::ResponseBody;
+use crate::semantics::status::{self, Report};
+use crate::semantics::validate;
+
+/// What a response is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// The method is HEAD.
+    pub(crate) head: bool,
+}
+
+/// Where the body of a stored response is.
+pub(crate) enum BodyOf {
+    /// In the record.
+    Record,
+    /// Being fetched.
+    Log(Reader, Option<u64>),
+}
+
+impl Shared {
+    /// A response out of a stored one: 304 if that is what the client's conditions come to, the
+    /// head alone for HEAD.
+    pub(crate) fn respond<B>(
+        &self,
+        asked: Asked<'_>,
+        record: &Record,
+        body: BodyOf,
+        now: Moment,
+        report: &Report,
+    ) -> Response<ResponseBody<B>> {
+        let head = &record.head;
+        let mut response =
+            if head.status.is_success() && validate::not_modified(asked.headers, head) {
+                let mut response = Response::new(ResponseBody::empty());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                *response.headers_mut() = validate::not_modified_headers(head);
+                response
+            } else {
+                let mut headers = head.headers.clone();
+                let body = match body {
+                    _ if asked.head => {
+                        // Else the server would announce the length of the body that is not sent.
+                        if let BodyOf::Record = body {
+                            headers
+                                .entry(CONTENT_LENGTH)
+                                .or_insert_with(|| (record.body.len() as u64).into());
+                        }
+                        ResponseBody::empty()
+                    }
+                    BodyOf::Record => ResponseBody::stored(record.body.clone()),
+                    BodyOf::Log(reader, length) => ResponseBody::log(reader, length),
+                };
+                let mut response = Response::new(body);
+                *response.status_mut() = head.status;
+                *response.headers_mut() = headers;
+                response
+            };
+        let headers = response.headers_mut();
+        headers.insert(AGE, HeaderValue::from(record.windows.age_secs(now)));
+        self.sign(headers, report);
+        response
+    }
+
+    /// Adds our member of `Cache-Status`, after those of the caches nearer to the origin.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap, report: &Report) {
+        if let Some(name) = &self.name {
+            headers.append(CACHE_STATUS, status::render(name, report));
+        }
+    }
+
+    /// A response that says that there is none.
+    pub(crate) fn fail<B>(
+        &self,
+        failure: Failure,
+        mut report: Report,
+    ) -> Response<ResponseBody<B>> {
+        self.engine.counters.outcome(Outcome::Failed);
+        report.detail = Some(failure.detail);
+        let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let text = format!("{status}: {}\n", failure.detail);
+        let mut response = Response::new(ResponseBody::stored(Bytes::from(text)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(
+            http::header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        );
+        self.sign(headers, &report);
+        response
+    }
+}
+
+/// The report of a hit: fresh, or stale by consent.
+pub(crate) fn hit_report(record: &Record, now: Moment, outcome: Outcome) -> Report {
+    Report {
+        hit: true,
+        ttl: Some(record.windows.ttl_secs(now)),
+        detail: (outcome != Outcome::Hit).then(|| outcome.as_str()),
+        ..Report::default()
+    }
+}
+
+/// The status by which the origin answered, if the landing is of this refresh.
+pub(crate) fn forwarded_status(landing: &Landing) -> Option<u16> {
+    use crate::engine::By;
+    match landing {
+        Landing::Ready {
+            by: By::Origin(status),
+            ..
+        }
+        | Landing::Filling {
+            by: By::Origin(status),
+            ..
+        } => Some(*status),
+        _ => None,
+    }
+}

@@ -1,0 +1,236 @@
+//! The service.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::clock::Moment;
+use crate::config::{Cache, Shared};
+use crate::engine::Task;
+use crate::engine::plan::Step;
+use crate::event::Outcome;
+use crate::key::Key;
+use crate::local::Known;
+use crate::middleware::client::{Client, target};
+use crate::middleware::flock::{Flock, Sighted};
+use crate::middleware::pass::{Doubt, Passing};
+use crate::middleware::respond::{Asked, BodyOf, hit_report};
+use crate::middleware::{ResponseBody, ResponseFuture};
+use crate::semantics::request::{self, Class};
+use crate::semantics::status::{Fwd, Report};
+use crate::semantics::storable::RequestTraits;
+use crate::semantics::vary;
+
+/// A service behind a [`Cache`]. See the [module](crate::middleware) for what it does.
+#[derive(Debug, Clone)]
+pub struct CacheService<S> {
+    shared: Arc<Shared>,
+    inner: S,
+}
+
+impl<S> CacheService<S> {
+    pub(crate) fn new(cache: Cache, inner: S) -> Self {
+        Self {
+            shared: cache.shared,
+            inner,
+        }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, RB> Service<Request<B>> for CacheService<S>
+where
+    S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Body + Send + 'static,
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    type Response = Response<ResponseBody<RB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, RB>;
+
+    /// Always ready: a hit needs no origin. What does, readies a clone of its own.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let has_body = !request.body().is_end_stream();
+        match request::classify(request.method(), request.headers(), has_body) {
+            Class::Lookup => self.look_up(request),
+            Class::Bypass(why) => self.pass(request, Fwd::Bypass, why.as_str()),
+            Class::Invalidate => match target(&request) {
+                Some((host, path)) => {
+                    let target = (host.to_owned(), path.to_owned());
+                    let passing = Passing::new(&self.shared, Fwd::Method, "method");
+                    ResponseFuture::flock(passing.invalidating(self.inner.clone(), request, target))
+                }
+                None => self.pass(request, Fwd::Bypass, "ambiguous-host"),
+            },
+        }
+    }
+}
+
+impl<S> CacheService<S> {
+    fn look_up<B, RB>(&self, request: Request<B>) -> ResponseFuture<S, B, RB>
+    where
+        S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Send,
+        B: Body + Send + 'static,
+        RB: Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let Some((host, path)) = target(&request) else {
+            return self.pass(request, Fwd::Bypass, "ambiguous-host");
+        };
+        let now = self.shared.engine.now();
+        let primary = Key::primary(host, path);
+        let sighted = self.shared.sight(&primary, request.headers(), now, false);
+        match (sighted.step, &sighted.known) {
+            (Step::Serve, Some(Known::Record(record))) => {
+                let outcome = if now < record.windows.fresh_until {
+                    Outcome::Hit
+                } else {
+                    Outcome::Stale
+                };
+                let response = self.shared.serve(&request, record, now, outcome);
+                return ResponseFuture::hit(response);
+            }
+            (Step::ServeOnError, Some(Known::Record(record))) => {
+                let response = self
+                    .shared
+                    .serve(&request, record, now, Outcome::StaleOnError);
+                return ResponseFuture::hit(response);
+            }
+            (Step::ServeAndRefresh(_), Some(Known::Record(record))) => {
+                let outcome = if now < record.windows.fresh_until {
+                    Outcome::Hit
+                } else {
+                    Outcome::Stale
+                };
+                let response = self.shared.serve(&request, record, now, outcome);
+                Flock::new(&self.shared, self.inner.clone(), request, primary)
+                    .refresh_behind(sighted);
+                return ResponseFuture::hit(response);
+            }
+            (Step::Pass, Some(Known::Verdict(verdict))) => {
+                let verdict = verdict.clone();
+                let mut passing = Passing::new(&self.shared, Fwd::Miss, "uncacheable");
+                let traits = RequestTraits {
+                    authorization: request::authorization(request.headers()),
+                    method_get: *request.method() == Method::GET,
+                };
+                let sent = self.shared.engine.clock.wall();
+                passing.doubt = Some(Doubt {
+                    verdict,
+                    traits,
+                    sent,
+                });
+                return ResponseFuture::pass(self.inner.clone(), request, passing);
+            }
+            _ => {}
+        }
+        let flock = Flock::new(&self.shared, self.inner.clone(), request, primary);
+        ResponseFuture::flock(Box::pin(flock.run(sighted)))
+    }
+
+    fn pass<B, RB>(
+        &self,
+        request: Request<B>,
+        fwd: Fwd,
+        detail: &'static str,
+    ) -> ResponseFuture<S, B, RB>
+    where
+        S: Service<Request<B>, Response = Response<RB>> + Clone,
+    {
+        let passing = Passing::new(&self.shared, fwd, detail);
+        ResponseFuture::pass(self.inner.clone(), request, passing)
+    }
+}
+
+impl Shared {
+    /// What is known of what is asked for, and what to do. `trusting`: rules are taken as they are,
+    /// having just been checked as far as that was possible.
+    pub(crate) fn sight(
+        &self,
+        primary: &Key,
+        headers: &http::HeaderMap,
+        now: Moment,
+        trusting: bool,
+    ) -> Sighted {
+        let engine = &self.engine;
+        let authorized = request::authorization(headers);
+        let only_if_cached = request::only_if_cached(headers);
+        let known = engine.local.get(primary);
+        let Some(Known::Rule(rule)) = known else {
+            let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
+            return Sighted {
+                variant: None,
+                rule: None,
+                known,
+                step,
+            };
+        };
+        if !trusting && engine.suspects(&rule.stamp, now) {
+            let step = if only_if_cached {
+                Step::Unavailable
+            } else {
+                Step::Join(Task::Check)
+            };
+            return Sighted {
+                variant: None,
+                rule: None,
+                known: Some(Known::Rule(rule)),
+                step,
+            };
+        }
+        let variant = primary.variant(rule.generation, vary::selecting(&rule.fields, headers));
+        let known = engine.local.get(&variant);
+        let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
+        Sighted {
+            variant: Some(variant),
+            rule: Some(rule),
+            known,
+            step,
+        }
+    }
+
+    /// Answers from what is stored.
+    fn serve<B, RB>(
+        &self,
+        request: &Request<B>,
+        record: &crate::entry::Record,
+        now: Moment,
+        outcome: Outcome,
+    ) -> Response<ResponseBody<RB>> {
+        self.engine.counters.outcome(outcome);
+        let asked = Asked {
+            headers: request.headers(),
+            head: *request.method() == Method::HEAD,
+        };
+        let report: Report = hit_report(record, now, outcome);
+        self.respond(asked, record, BodyOf::Record, now, &report)
+    }
+}
