@@ -14,21 +14,20 @@
 //! (names in 16 bits, else 32), digests are the first 128 bits of BLAKE3. What is read is never
 //! trusted: anything unexpected is a [`Flaw`], and the entry counts as absent.
 
+mod wire;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 
+use crate::entry::codec::wire::{Digest, Reader, Writer, digest};
 use crate::entry::{Head, Lifetime};
 
-const MAGIC: &[u8; 2] = b"bw";
-const VERSION: u8 = b'1';
 const RESPONSE: u8 = b'r';
 const RULE: u8 = b'v';
 const SENSITIVE: u8 = 1;
-
-type Digest = [u8; 16];
 
 /// What was stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,11 +163,8 @@ pub(crate) fn decode(key: &[u8], meta: &Bytes, body: &[u8]) -> Result<Stored, Fl
         RULE => rule(&mut reader, body)?,
         _ => return Err(Flaw::Kind),
     };
-    if reader.rest.is_empty() {
-        Ok(stored)
-    } else {
-        Err(Flaw::Trailing)
-    }
+    reader.close()?;
+    Ok(stored)
 }
 
 fn response(reader: &mut Reader, body: &[u8]) -> Result<Stored, Flaw> {
@@ -221,132 +217,6 @@ fn rule(reader: &mut Reader, body: &[u8]) -> Result<Stored, Flaw> {
         return Err(Flaw::BodyLength);
     }
     Ok(Stored::Rule { generation, fields })
-}
-
-fn digest(bytes: &[u8]) -> Digest {
-    let hash = blake3::hash(bytes);
-    let mut short = Digest::default();
-    short.copy_from_slice(&hash.as_bytes()[..16]);
-    short
-}
-
-struct Writer {
-    bytes: Vec<u8>,
-}
-
-impl Writer {
-    fn new(kind: u8, key: &[u8]) -> Self {
-        let mut writer = Self {
-            bytes: Vec::with_capacity(1024),
-        };
-        writer.put(MAGIC);
-        writer.put(&[VERSION, kind]);
-        writer.put_text(key);
-        writer
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn put_time(&mut self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.put(&micros.to_be_bytes());
-    }
-
-    fn put_count(&mut self, count: usize) {
-        let count = u32::try_from(count).expect("a map holds at most 2^15 fields");
-        self.put(&count.to_be_bytes());
-    }
-
-    fn put_name(&mut self, name: &HeaderName) {
-        let name = name.as_str().as_bytes();
-        let length = u16::try_from(name.len()).expect("a name is shorter than 2^16");
-        self.put(&length.to_be_bytes());
-        self.put(name);
-    }
-
-    fn put_text(&mut self, text: &[u8]) {
-        let length = u32::try_from(text.len()).expect("keys and values are shorter than 4 GiB");
-        self.put(&length.to_be_bytes());
-        self.put(text);
-    }
-
-    fn finish(mut self) -> Bytes {
-        let sum = digest(&self.bytes);
-        self.put(&sum);
-        self.bytes.shrink_to_fit();
-        self.bytes.into()
-    }
-}
-
-struct Reader {
-    rest: Bytes,
-}
-
-impl Reader {
-    /// Checks what frames the content, and gives its kind.
-    fn open(meta: &Bytes) -> Result<(u8, Self), Flaw> {
-        let frame = MAGIC.len() + 2;
-        match meta.get(..frame) {
-            None => return Err(Flaw::Truncated),
-            Some(head) if !head.starts_with(MAGIC) => return Err(Flaw::Magic),
-            Some(head) if head[2] != VERSION => return Err(Flaw::Version),
-            Some(_) => {}
-        }
-        let end = meta
-            .len()
-            .checked_sub(size_of::<Digest>())
-            .filter(|end| *end >= frame)
-            .ok_or(Flaw::Truncated)?;
-        if digest(&meta[..end]) != meta[end..] {
-            return Err(Flaw::Checksum);
-        }
-        let rest = meta.slice(frame..end);
-        Ok((meta[frame - 1], Self { rest }))
-    }
-
-    fn take(&mut self, length: usize) -> Result<Bytes, Flaw> {
-        if length > self.rest.len() {
-            return Err(Flaw::Truncated);
-        }
-        Ok(self.rest.split_to(length))
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
-        let array = *self.rest.first_chunk().ok_or(Flaw::Truncated)?;
-        self.take(N)?;
-        Ok(array)
-    }
-
-    fn time(&mut self) -> Result<Duration, Flaw> {
-        Ok(Duration::from_micros(u64::from_be_bytes(self.array()?)))
-    }
-
-    /// A number of things, each of which takes at least `least` bytes: so what is reserved for
-    /// them is bounded by what is there.
-    fn count(&mut self, least: usize) -> Result<usize, Flaw> {
-        let count = u32::from_be_bytes(self.array()?);
-        usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= self.rest.len() / least)
-            .ok_or(Flaw::Truncated)
-    }
-
-    fn text(&mut self) -> Result<Bytes, Flaw> {
-        let length = u32::from_be_bytes(self.array()?);
-        self.take(usize::try_from(length).map_err(|_| Flaw::Truncated)?)
-    }
-
-    fn name(&mut self) -> Result<HeaderName, Flaw> {
-        let length = u16::from_be_bytes(self.array()?);
-        let name = self.take(usize::from(length))?;
-        HeaderName::from_lowercase(&name).map_err(|_| Flaw::Field)
-    }
-
-    fn value(&mut self) -> Result<HeaderValue, Flaw> {
-        HeaderValue::from_maybe_shared(self.text()?).map_err(|_| Flaw::Field)
-    }
 }
 
 #[cfg(test)]

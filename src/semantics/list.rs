@@ -11,20 +11,48 @@ pub(crate) fn members<'a>(
     headers
         .get_all(name)
         .into_iter()
-        .flat_map(|line| Members {
-            rest: line.as_bytes(),
-        })
+        .flat_map(|line| Members::of(line.as_bytes()))
         .filter(|member| !member.is_empty())
 }
 
 /// The members of one line; a comma in a quoted string does not separate.
 pub(crate) struct Members<'a> {
     rest: &'a [u8],
+    /// A quotation mark was never closed: from there on, all are ordinary characters.
+    ///
+    /// It must not hide a `no-store` that comes after it. And it is noted rather than found again
+    /// for each member, so that no line takes more than linear time.
+    plain: bool,
 }
 
 impl<'a> Members<'a> {
     pub(crate) fn of(line: &'a [u8]) -> Self {
-        Self { rest: line }
+        Self {
+            rest: line,
+            plain: false,
+        }
+    }
+}
+
+impl Members<'_> {
+    fn end_of_member(&mut self) -> usize {
+        let (mut quoted, mut escaped) = (false, false);
+        for (at, &byte) in self.rest.iter().enumerate() {
+            match byte {
+                b',' if !quoted => return at,
+                _ if self.plain => {}
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                _ => {}
+            }
+        }
+        if !quoted {
+            return self.rest.len();
+        }
+        self.plain = true;
+        let comma = self.rest.iter().position(|&byte| byte == b',');
+        comma.unwrap_or(self.rest.len())
     }
 }
 
@@ -35,33 +63,10 @@ impl<'a> Iterator for Members<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = end_of_member(self.rest);
+        let end = self.end_of_member();
         let member = &self.rest[..end];
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
         Some(trim(member))
-    }
-}
-
-/// Where the first member ends. A quotation mark that is never closed is an ordinary character:
-/// it must not hide a `no-store` that comes after it.
-fn end_of_member(line: &[u8]) -> usize {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, &byte) in line.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b',' if !quoted => return at,
-            _ => {}
-        }
-    }
-    if quoted {
-        line.iter()
-            .position(|&byte| byte == b',')
-            .unwrap_or(line.len())
-    } else {
-        line.len()
     }
 }
 
@@ -107,5 +112,15 @@ mod tests {
     fn an_unclosed_quote_hides_nothing_after_it() {
         assert_eq!(split(r#"x="a, no-store"#), [r#"x="a"#, "no-store"]);
         assert_eq!(split(r#"x="a\", no-store"#), [r#"x="a\""#, "no-store"]);
+        assert_eq!(
+            split(r#"a="b", c="d, e="f, no-store"#),
+            [r#"a="b""#, r#"c="d, e="f"#, "no-store"]
+        );
+    }
+
+    #[test]
+    fn a_hostile_line_takes_linear_time() {
+        let line = r#""\","#.repeat(200_000);
+        assert_eq!(Members::of(line.as_bytes()).count(), 200_000);
     }
 }

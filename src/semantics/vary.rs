@@ -122,6 +122,10 @@ fn append(value: &mut Value, line: &[u8], negotiated: bool) {
             byte
         });
     }
+    // After a last comma there is nothing to set apart.
+    while skip && value.last() == Some(&b' ') {
+        value.pop();
+    }
 }
 
 #[cfg(test)]

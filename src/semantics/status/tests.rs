@@ -1,1 +1,109 @@
+use proptest::prelude::*;
+
 use super::*;
+
+fn text(report: Report) -> String {
+    render("b", &report).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn reports_are_written_in_order() {
+    let none = Report::default();
+    for (report, expected) in [
+        (none, "b"),
+        (Report { hit: true, ..none }, "b; hit"),
+        (
+            Report {
+                hit: true,
+                fwd: Some(Fwd::Stale),
+                ttl: Some(-412),
+                ..none
+            },
+            "b; hit; ttl=-412",
+        ),
+        (
+            Report {
+                fwd: Some(Fwd::UriMiss),
+                fwd_status: Some(304),
+                ttl: Some(0),
+                stored: true,
+                collapsed: true,
+                detail: Some("no-store"),
+                ..none
+            },
+            "b; fwd=uri-miss; fwd-status=304; ttl=0; stored; collapsed; detail=no-store",
+        ),
+        (
+            Report {
+                detail: Some("a \"b\" \\"),
+                ..none
+            },
+            "b; detail=\"a \\\"b\\\" \\\\\"",
+        ),
+    ] {
+        assert_eq!(text(report), expected);
+    }
+}
+
+#[test]
+fn integers_stay_in_range() {
+    for (ttl, expected) in [
+        (i64::MAX, "b; ttl=999999999999999"),
+        (i64::MIN, "b; ttl=-999999999999999"),
+        (1_000, "b; ttl=1000"),
+    ] {
+        let report = Report {
+            ttl: Some(ttl),
+            ..Report::default()
+        };
+        assert_eq!(text(report), expected);
+    }
+}
+
+#[test]
+fn names_become_tokens_or_strings() {
+    for (name, expected) in [
+        ("bellwether", Some("bellwether")),
+        ("edge.example:80/x", Some("edge.example:80/x")),
+        ("*", Some("*")),
+        ("1st", Some("\"1st\"")),
+        ("my cache", Some("\"my cache\"")),
+        ("a\"\\", Some("\"a\\\"\\\\\"")),
+        ("a;b", Some("\"a;b\"")),
+        ("", None),
+        ("caf\u{e9}", None),
+        ("a\n", None),
+    ] {
+        assert_eq!(identifier(name).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_no_field_can_hold_does_not_panic() {
+    let _ = render("a\nb", &Report::default());
+}
+
+#[test]
+fn one_allocation_is_made() {
+    let report = Report {
+        hit: true,
+        ttl: Some(30),
+        collapsed: true,
+        detail: Some("refreshing"),
+        ..Report::default()
+    };
+    let measured = allocation_counter::measure(|| {
+        std::hint::black_box(render("bellwether", &report));
+    });
+    assert_eq!(measured.count_total, 1);
+}
+
+proptest! {
+    #[test]
+    fn every_identifier_makes_a_value(name in "[ -~]{1,40}", ttl: i64) {
+        let name = identifier(&name).unwrap();
+        let report = Report { ttl: Some(ttl), ..Report::default() };
+        let value = render(&name, &report);
+        prop_assert!(value.to_str().unwrap().starts_with(&name));
+    }
+}
