@@ -1,0 +1,9 @@
+//! The layer as its users see it: one service, one cache, paused time.
+
+mod conditional;
+mod flock;
+mod invalidation;
+mod readiness;
+mod staleness;
+mod support;
+mod variants;
