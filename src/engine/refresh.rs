@@ -9,7 +9,7 @@ use crate::engine::landing::{By, Failure, Landing};
 use crate::engine::origin::{Fetched, Origin};
 use crate::engine::plan::{self, Hand};
 use crate::engine::store::Place;
-use crate::entry::{Head, Lifetime, Record, Stamp, Windows};
+use crate::entry::{Head, Lifetime, Phase, Record, Stamp, Windows};
 use crate::event::Incident;
 use crate::lock::Lease;
 use crate::shared::{Ask, BlockKind, Token};
@@ -77,7 +77,9 @@ impl Refresh {
     /// counts.
     async fn fetch(&self, origin: Box<dyn Origin>) -> Option<Fetched> {
         let engine = Arc::clone(&self.drive.engine);
+        let now = self.drive.now();
         let basis = self.drive.record.clone();
+        let basis = basis.filter(|record| record.windows.phase(now) != Phase::Dead);
         let fetch = async {
             let _place = match &engine.fetches {
                 Some(fetches) => fetches.acquire().await.ok(),

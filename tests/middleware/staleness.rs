@@ -146,12 +146,13 @@ async fn early_refresh_hides_the_fetch_and_never_shortens_the_cycle() {
         Reply::ok(&format!("body {n}")).cached("max-age=2")
     });
     site.get("/").await;
-    let mut slowest = Duration::ZERO;
+    let mut waits = 0;
     for _ in 0..2_000 {
-        slowest = slowest.max(site.get("/").await.waited);
+        waits += usize::from(site.get("/").await.waited > Duration::from_millis(20));
         advance(10).await;
     }
-    assert!(slowest <= Duration::from_millis(10), "{slowest:?}");
+    // Drawn at random: most of the ten fetches are hidden wholly, the others partly.
+    assert!(waits <= 5, "{waits} of {} waited", site.requests());
     assert!(
         (10..=12).contains(&site.requests()),
         "{} requests in 20 s of max-age=2",
