@@ -210,9 +210,10 @@ impl Model {
         let ms = us / 1_000;
         self.drop_expired(ms, id);
         // The lease goes, and with the larger fence every right to commit.
-        self.leases.remove(&id);
+        let held = self.leases.remove(&id).map_or(0, |lease| lease.fence.get());
         let entry = self.entries.entry(id).or_default();
-        let fence = entry.mint(us);
+        // The entry may have been evicted from under the lease.
+        let fence = entry.mint(us.max(held + 1));
         if kind == PurgeKind::Hard {
             entry.stored = None;
         }
