@@ -126,7 +126,8 @@ fn ping(port: u16) -> bool {
     let mut reply = [0; 5];
     stream.write_all(b"PING\r\n").is_ok()
         && stream.read_exact(&mut reply).is_ok()
-        && &reply == b"+PONG"
+        // One that wants a password first is up, too.
+        && [b"+PONG", b"-NOAU"].contains(&&reply)
 }
 
 impl Drop for RedisServer {
@@ -134,4 +135,18 @@ impl Drop for RedisServer {
         // Also ends a frozen one: no process can hold SIGKILL off.
         self.kill();
     }
+}
+
+/// Runs one command on a connection of its own.
+pub async fn run<T: redis::FromRedisValue>(server: &RedisServer, words: &[&str]) -> T {
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut link = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("it is up");
+    let mut cmd = redis::cmd(words[0]);
+    for word in &words[1..] {
+        cmd.arg(word);
+    }
+    cmd.query_async(&mut link).await.expect("a reply")
 }
