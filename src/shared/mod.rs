@@ -9,13 +9,15 @@ mod limits;
 mod listeners;
 mod memory;
 #[cfg(feature = "redis")]
-pub mod redis;
+mod redis;
 
 pub use contract::{
     Answer, Ask, BlockKind, BoxFuture, Commit, Committed, Content, Grant, Listener, PurgeKind,
     Release, Renew, SharedTier, TierEvent, Token, View,
 };
 pub use memory::MemoryTier;
+#[cfg(feature = "redis")]
+pub use redis::{RedisTier, RedisTierBuilder};
 
 pub use crate::entry::Fence;
 pub use crate::key::EntryId;

@@ -43,7 +43,7 @@ impl MemoryTier {
         }))
     }
 
-    /// Loses the entry and the lease, as a restart of the store would. For simulations.
+    /// Loses the entry and the lease. For simulations.
     #[doc(hidden)]
     pub fn forget(&self, id: EntryId) {
         let mut model = self.0.model.lock();
@@ -61,6 +61,12 @@ impl MemoryTier {
     #[doc(hidden)]
     pub fn forget_lease(&self, id: EntryId) {
         self.0.model.lock().forget_lease(id);
+    }
+
+    /// Loses everything, as a restart of the store would. For simulations.
+    #[doc(hidden)]
+    pub fn forget_all(&self) {
+        self.0.model.lock().forget_all();
     }
 
     /// How many entries and leases it holds. For tests.

@@ -20,6 +20,9 @@ pub(super) struct Model {
     leases: HashMap<EntryId, Lease>,
     /// Steps since what expired was last dropped.
     steps: usize,
+    /// The last fence of any entry. A real clock moves on between two steps; under a paused one,
+    /// this keeps fences rising when an entry was lost.
+    minted: u64,
 }
 
 #[derive(Debug, Default)]
@@ -54,11 +57,6 @@ impl Entry {
     /// Lives on for at least so many milliseconds.
     fn keep(&mut self, ms: u64, at_least: u64) {
         self.ends = self.ends.max(ms + at_least);
-    }
-
-    fn mint(&self, us: u64) -> Fence {
-        let last = self.newest.map_or(0, Fence::get);
-        Fence::new(us.max(last + 1))
     }
 }
 
@@ -99,13 +97,15 @@ impl Model {
             return Grant::Blocked { kind, left };
         }
         let held = held.map(|lease| (lease.fence, lease.left(ms)));
-        let entry = self.entries.entry(ask.id).or_default();
-        entry.keep(ms, millis(GRACE));
         if let Some((fence, ttl)) = held {
+            let entry = self.entries.entry(ask.id).or_default();
             entry.waited = true;
+            entry.keep(ms, millis(GRACE));
             return Grant::Wait { fence, ttl };
         }
-        let fence = entry.mint(us);
+        let fence = self.mint(us, ask.id, 0);
+        let entry = self.entries.entry(ask.id).or_default();
+        entry.keep(ms, millis(GRACE));
         entry.newest = Some(fence);
         entry.waited = false;
         let lease = Lease {
@@ -210,9 +210,10 @@ impl Model {
         let ms = us / 1_000;
         self.drop_expired(ms, id);
         // The lease goes, and with the larger fence every right to commit.
-        self.leases.remove(&id);
+        let held = self.leases.remove(&id).map_or(0, |lease| lease.fence.get());
+        // The entry may have been evicted from under the lease.
+        let fence = self.mint(us, id, held);
         let entry = self.entries.entry(id).or_default();
-        let fence = entry.mint(us);
         if kind == PurgeKind::Hard {
             entry.stored = None;
         }
@@ -226,6 +227,19 @@ impl Model {
         entry.waited = false;
         entry.keep(ms, millis(GRACE));
         fence
+    }
+
+    /// The time, or one more than the largest fence that is known.
+    fn mint(&mut self, us: u64, id: EntryId, held: u64) -> Fence {
+        let newest = self.entries.get(&id).and_then(|entry| entry.newest);
+        let known = newest.map_or(held, |newest| newest.get().max(held));
+        self.minted = us.max(known.max(self.minted) + 1);
+        Fence::new(self.minted)
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        self.entries.clear();
+        self.leases.clear();
     }
 
     pub(super) fn forget_entry(&mut self, id: EntryId) {

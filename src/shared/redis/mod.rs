@@ -1,1 +1,195 @@
 //! The shared tier in Redis.
+//!
+//! The protocol is in the scripts beside this file; everything here is about calling them without
+//! ever making a request wait for a server that is not there.
+
+mod breaker;
+mod debts;
+mod events;
+mod failure;
+mod gate;
+mod link;
+mod names;
+mod ops;
+mod payments;
+mod reply;
+mod script;
+mod supervisor;
+mod url;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+use self::debts::Debts;
+use self::events::Hub;
+use self::gate::Gate;
+use self::names::Space;
+use self::url::Target;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+
+/// The shared tier in a Redis (6.0 or later) or Valkey server.
+///
+/// Clones share the connections. A task of the runtime that [`connect`](Self::connect) was called
+/// on keeps them up; it ends when the last clone is dropped, and with its runtime.
+///
+/// A server that is slow, frozen, gone or full costs no request more than the timeout, and after a
+/// few failures nothing at all: calls fail at once until the server was reached again. Purges that
+/// failed meanwhile are delivered first.
+#[derive(Clone)]
+pub struct RedisTier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    target: Target,
+    client: redis::Client,
+    space: Space,
+    namespace: String,
+    timeout: Duration,
+    gate: Gate,
+    hub: Hub,
+    debts: Debts,
+    /// Wakes the supervisor: the gate was shut, something is owed, or all this is dropped.
+    wake: Arc<Notify>,
+}
+
+impl RedisTier {
+    /// Connects with all defaults. See [`RedisTierBuilder::connect`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the URL is malformed.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder(url).connect().await
+    }
+
+    /// Settings for a connection to this URL: `redis://[[user]:password@]host[:port][/db]`.
+    #[must_use]
+    pub fn builder(url: &str) -> RedisTierBuilder {
+        RedisTierBuilder {
+            url: url.to_owned(),
+            namespace: "default".to_owned(),
+            timeout: Duration::from_millis(100),
+        }
+    }
+
+    /// Whether calls go to the server now; if not, they fail at once.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        !self.inner.gate.is_shut()
+    }
+}
+
+impl fmt::Debug for RedisTier {
+    /// Never shows the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisTier")
+            .field("url", &format_args!("{}", self.inner.target))
+            .field("namespace", &self.inner.namespace)
+            .field("up", &self.is_up())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Notes that a connection is gone, and has the supervisor make a new one at once.
+    fn lost(&self, generation: u64, why: &'static str) {
+        if self.gate.lost(generation, SystemClock.now(), why) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Settings of a [`RedisTier`].
+#[derive(Clone)]
+pub struct RedisTierBuilder {
+    url: String,
+    namespace: String,
+    timeout: Duration,
+}
+
+impl RedisTierBuilder {
+    /// Keeps caches apart that share a server: nodes of one fleet have the same namespace. 1 to 64
+    /// of `a-z A-Z 0-9 . _ -`. Default: `default`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        namespace.clone_into(&mut self.namespace);
+        self
+    }
+
+    /// Most time one call may take, from 1 ms to 10 s. Too short, and bodies do not fit in, so
+    /// that a healthy server counts as failing; too long, and requests wait for a sick one (five
+    /// times this long, until it is given up). Default: 100 ms.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Connects, taking about a second at most.
+    ///
+    /// A server that cannot be reached, or refuses the password, is not an error: it is logged,
+    /// the tier starts out of reach, and goes on trying.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is wrong. The text never holds
+    /// the password.
+    ///
+    /// # Cancellation
+    /// Dropping the future drops the tier.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn connect(self) -> Result<RedisTier, Error> {
+        let target = Target::parse(&self.url)?;
+        let space = Space::new(&self.namespace, target.db)?;
+        if !(Duration::from_millis(1)..=Duration::from_secs(10)).contains(&self.timeout) {
+            return Err(Error::config(format!(
+                "redis timeout: 1ms to 10s are allowed, got {:?}",
+                self.timeout
+            )));
+        }
+        let unusable = |_| Error::config(format!("redis url: {target} cannot be used"));
+        let client = target
+            .info()
+            .and_then(redis::Client::open)
+            .map_err(unusable)?;
+        let wake = Arc::new(Notify::new());
+        let inner = Arc::new(Inner {
+            target,
+            client,
+            space,
+            namespace: self.namespace,
+            timeout: self.timeout,
+            gate: Gate::new(SystemClock.now()),
+            hub: Hub::new(),
+            debts: Debts::new(),
+            wake: Arc::clone(&wake),
+        });
+        let (first, tried) = oneshot::channel();
+        tokio::spawn(supervisor::run(Arc::downgrade(&inner), wake, first));
+        // An error would mean that the runtime is shutting down.
+        let _ = tried.await;
+        Ok(RedisTier { inner })
+    }
+}
+
+impl fmt::Debug for RedisTierBuilder {
+    /// Leaves out the URL: it may hold a password, and may not be well-formed yet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisTierBuilder")
+            .field("namespace", &self.namespace)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! What things are called in the store.
+
+use crate::error::Error;
+use crate::key::EntryId;
+
+/// The two keys of an entry. The braces put both into one slot of a cluster.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) entry: String,
+    pub(super) lease: String,
+}
+
+/// The part of the store that is ours. `bw1` is the version of the layout.
+#[derive(Debug)]
+pub(super) struct Space {
+    prefix: String,
+    /// The channel of everyone's events. Pub/sub does not know databases, so it names its own.
+    pub(super) channel: String,
+    /// The channel of this node's own heartbeat: on the shared one, heartbeats would cost the
+    /// square of the number of nodes.
+    pub(super) pulse: String,
+}
+
+impl Space {
+    /// # Errors
+    /// `Config` if the namespace is empty, too long, or holds what would change the keys' meaning.
+    pub(super) fn new(namespace: &str, db: u32) -> Result<Self, Error> {
+        let fits = (1..=64).contains(&namespace.len())
+            && namespace
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if !fits {
+            return Err(Error::config(format!(
+                "redis namespace: 1 to 64 of a-z A-Z 0-9 . _ - are allowed, got {namespace:?}"
+            )));
+        }
+        let channel = format!("bw1:{db}:{namespace}:ev");
+        Ok(Self {
+            prefix: format!("bw1:{namespace}"),
+            pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
+            channel,
+        })
+    }
+
+    pub(super) fn names(&self, id: EntryId) -> Names {
+        let slot = format!("{{{}:{id}}}", self.prefix);
+        Names {
+            entry: format!("{slot}:e"),
+            lease: format!("{slot}:l"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_keys_of_an_entry_share_a_slot_and_a_namespace() {
+        let names = Space::new("a.b", 3)
+            .unwrap()
+            .names(EntryId::from_bytes([1; 16]));
+        assert_eq!(names.entry, format!("{{bw1:a.b:{}}}:e", "01".repeat(16)));
+        assert_eq!(names.lease, format!("{{bw1:a.b:{}}}:l", "01".repeat(16)));
+    }
+
+    #[test]
+    fn a_namespace_that_would_change_the_slot_is_refused() {
+        for bad in ["", "a}b", "a{b", "a:b", "a b", "ä", &"x".repeat(65)] {
+            assert!(Space::new(bad, 0).expect_err(bad).is_config(), "{bad}");
+        }
+    }
+}

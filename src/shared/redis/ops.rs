@@ -1,0 +1,247 @@
+//! The operations of the contract: bounded in time, and remembered where that matters.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::breaker::Call;
+use super::debts::Ghost;
+use super::failure::Failure;
+use super::link::Links;
+use super::{Inner, RedisTier, reply, wire};
+use crate::clock::{Clock, SystemClock};
+use crate::entry::Fence;
+use crate::error::Error;
+use crate::key::EntryId;
+use crate::shared::limits::GRACE;
+use crate::shared::{
+    Answer, Ask, BoxFuture, Commit, Committed, Content, Listener, PurgeKind, Release, Renew,
+    SharedTier, View,
+};
+
+/// How often a question is put again because the entry changed between its two halves.
+const ROUNDS: usize = 3;
+
+impl SharedTier for RedisTier {
+    fn acquire(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move {
+            inner.debts.wanted(ask.id, ask.token);
+            let mut ghost = GhostGuard {
+                inner,
+                ask: (!ask.peek).then_some(&ask),
+            };
+            let act = |links| inner.ask(links, &ask);
+            let result = inner.call(Call::Question, ask.within, act).await;
+            if matches!(result, Ok(_) | Err(Failure::Held)) {
+                ghost.ask = None;
+            }
+            Ok(result?)
+        })
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move {
+            let commit = &commit;
+            let act = |mut links: Links| async move {
+                inner.deliver_purge_of(&mut links, commit.id).await?;
+                wire::commit(&mut links.bulk, &inner.space, commit).await
+            };
+            Ok(inner.call(Call::Followup, commit.within, act).await?)
+        })
+    }
+
+    fn renew(&self, renew: Renew) -> BoxFuture<'_, Result<bool, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move {
+            let act = |mut links: Links| async move {
+                wire::renew(&mut links.control, &inner.space, &renew).await
+            };
+            Ok(inner.call(Call::Followup, renew.within, act).await?)
+        })
+    }
+
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<bool, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move {
+            let act = |mut links: Links| async move {
+                wire::release(&mut links.control, &inner.space, &release, GRACE).await
+            };
+            Ok(inner.call(Call::Followup, release.within, act).await?)
+        })
+    }
+
+    fn purge(
+        &self,
+        id: EntryId,
+        kind: PurgeKind,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<Fence, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move {
+            let mut owed = PurgeGuard {
+                inner,
+                purge: Some((id, kind)),
+            };
+            let act = |mut links: Links| async move {
+                inner.deliver_purge_of(&mut links, id).await?;
+                wire::purge(&mut links.control, &inner.space, id, kind).await
+            };
+            let result = inner.call(Call::Followup, within, act).await;
+            // What is not ours cannot be purged, ever.
+            if matches!(result, Ok(_) | Err(Failure::Foreign(_))) {
+                owed.purge = None;
+            }
+            Ok(result?)
+        })
+    }
+
+    fn subscribe(&self, listener: Weak<dyn Listener>) {
+        self.inner.hub.add(listener);
+    }
+}
+
+impl Inner {
+    /// One call: refused at once if the gate is shut, else bounded by the shorter of `within` and
+    /// the tier's own limit, and its outcome noted.
+    async fn call<T, F>(
+        &self,
+        call: Call,
+        within: Duration,
+        act: impl FnOnce(Links) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let limit = within.min(self.timeout);
+        if limit.is_zero() {
+            return Err(Failure::Held);
+        }
+        let (links, generation) = self.gate.enter(SystemClock.now(), call)?;
+        let result = tokio::time::timeout(limit, act(links))
+            .await
+            .unwrap_or(Err(Failure::Late));
+        self.note(generation, limit, result.as_ref().err());
+        result
+    }
+
+    /// Tells the gate how a call went.
+    pub(super) fn note(&self, generation: u64, limit: Duration, failure: Option<&Failure>) {
+        let now = SystemClock.now();
+        match failure {
+            None | Some(Failure::Foreign(_)) => self.gate.answered(generation, now),
+            // A caller in a hurry is not the server's fault.
+            Some(Failure::Late) if limit * 2 < self.timeout => {}
+            Some(Failure::Late | Failure::Refused(_)) => {
+                if self.gate.failed(generation, now) {
+                    self.wake.notify_one();
+                }
+            }
+            Some(Failure::Dead(_)) => self.lost(generation, "the connection was closed"),
+            Some(Failure::Held) => {}
+        }
+    }
+
+    async fn ask(&self, mut links: Links, ask: &Ask) -> Result<Answer, Failure> {
+        self.deliver_purge_of(&mut links, ask.id).await?;
+        let names = self.space.names(ask.id);
+        let Links { control, bulk } = &mut links;
+        for _ in 0..ROUNDS {
+            // Without anything at hand the content is wanted in any case, and one round trip is
+            // half the wait. It comes from another command than the verdict: 100 KiB through Lua
+            // cost Redis five times as much.
+            let (said, found) = if ask.have.is_none() {
+                let asked = wire::acquire(control, &names, ask, GRACE);
+                let (said, found) = tokio::join!(asked, wire::fetch(bulk, &names));
+                (said?, found?)
+            } else {
+                (wire::acquire(control, &names, ask, GRACE).await?, None)
+            };
+            let Some((version, ..)) = said.view else {
+                return Ok(answer(said, None));
+            };
+            if ask.have == Some(version) {
+                return Ok(answer(said, None));
+            }
+            let of_version = |found: Option<(Fence, Content)>| {
+                found.and_then(|(found, content)| (found == version).then_some(content))
+            };
+            let content = match of_version(found) {
+                Some(content) => Some(content),
+                // The two commands met different versions. Now the newer one may be there.
+                None => of_version(wire::fetch(bulk, &names).await?),
+            };
+            if content.is_some() {
+                return Ok(answer(said, content));
+            }
+            // It was replaced or purged since: the verdict is out of date too. The same token
+            // makes it the same question.
+        }
+        Err(Failure::Late)
+    }
+
+    /// A purge that the store has not heard of comes before anything else about its entry: this
+    /// node never reads back, nor stores over, what it has purged.
+    async fn deliver_purge_of(&self, links: &mut Links, id: EntryId) -> Result<(), Failure> {
+        if let Some(owed) = self.debts.purge_of(id) {
+            wire::purge(&mut links.control, &self.space, id, owed.kind).await?;
+            self.debts.purge_paid(owed);
+        }
+        Ok(())
+    }
+}
+
+fn answer(said: reply::Said, content: Option<Content>) -> Answer {
+    Answer {
+        now: said.now,
+        newest: said.newest,
+        purged: said.purged,
+        view: said.view.map(|(version, body_version, fresh_ms)| View {
+            version,
+            body_version,
+            fresh_ms,
+            content,
+        }),
+        grant: said.grant,
+    }
+}
+
+/// Remembers a lease that may have been granted without an answer: the call failed, or its caller
+/// was dropped.
+struct GhostGuard<'a> {
+    inner: &'a Inner,
+    ask: Option<&'a Ask>,
+}
+
+impl Drop for GhostGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(ask) = self.ask {
+            self.inner.debts.owe_release(Ghost {
+                id: ask.id,
+                token: ask.token,
+                until: SystemClock.now().plus(ask.lease),
+            });
+            self.inner.wake.notify_one();
+        }
+    }
+}
+
+/// Remembers a purge until it is known to have been done.
+struct PurgeGuard<'a> {
+    inner: &'a Inner,
+    purge: Option<(EntryId, PurgeKind)>,
+}
+
+impl Drop for PurgeGuard<'_> {
+    fn drop(&mut self) {
+        if let Some((id, kind)) = self.purge {
+            if self.inner.debts.owe_purge(id, kind) {
+                tracing::warn!(
+                    target: "bellwether::redis",
+                    "too many purges could not be delivered: the oldest one is given up"
+                );
+            }
+            self.inner.wake.notify_one();
+        }
+    }
+}

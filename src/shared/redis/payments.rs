@@ -1,0 +1,83 @@
+//! Delivers what this node owes the store.
+
+use std::time::Duration;
+
+use redis::{RedisResult, Value};
+use tokio::time::timeout;
+
+use super::debts::OwedPurge;
+use super::failure::Failure;
+use super::link::Links;
+use super::{Inner, wire};
+use crate::clock::{Clock, SystemClock};
+use crate::shared::Release;
+use crate::shared::limits::GRACE;
+
+/// Purges that go in one round trip.
+const BATCH: usize = 100;
+
+/// Delivers all purges, then gives back all leases that nobody has. What fails stays owed.
+///
+/// # Errors
+/// The first failure; each step takes at most `limit`.
+pub(super) async fn pay(inner: &Inner, links: &mut Links, limit: Duration) -> Result<(), Failure> {
+    let in_time = |result: Result<_, _>| result.unwrap_or(Err(Failure::Late));
+    loop {
+        let owed = inner.debts.purges(BATCH);
+        let Some((first, rest)) = owed.split_first() else {
+            break;
+        };
+        // Alone, since this one makes sure that the server knows the script.
+        in_time(timeout(limit, one(inner, links, *first)).await)?;
+        if !rest.is_empty() {
+            in_time(timeout(limit, many(inner, links, rest)).await)?;
+        }
+    }
+    while let Some(ghost) = inner.debts.next_ghost(SystemClock.now()) {
+        let release = Release {
+            id: ghost.id,
+            token: ghost.token,
+            block: None,
+            within: limit,
+        };
+        let sent = wire::release(&mut links.control, &inner.space, &release, GRACE);
+        match timeout(limit, sent).await.unwrap_or(Err(Failure::Late)) {
+            // Not there any more, or not ours: nothing is owed.
+            Ok(_) | Err(Failure::Foreign(_)) => {}
+            Err(failure) => {
+                inner.debts.owe_release(ghost);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(inner: &Inner, links: &mut Links, purge: OwedPurge) -> Result<(), Failure> {
+    let sent = wire::purge(&mut links.control, &inner.space, purge.id, purge.kind).await;
+    settle(inner, purge, sent.map(drop))
+}
+
+async fn many(inner: &Inner, links: &mut Links, purges: &[OwedPurge]) -> Result<(), Failure> {
+    let mut pipe = redis::pipe();
+    pipe.ignore_errors();
+    for purge in purges {
+        pipe.add_command(wire::purge_by_digest(&inner.space, purge.id, purge.kind));
+    }
+    let replies: Vec<RedisResult<Value>> = pipe.query_async(&mut links.control).await?;
+    for (purge, reply) in purges.iter().zip(replies) {
+        settle(inner, *purge, reply.map(drop).map_err(Failure::from))?;
+    }
+    Ok(())
+}
+
+fn settle(inner: &Inner, purge: OwedPurge, result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        // What is not ours cannot be purged, and must not stand in the way of the rest.
+        Ok(()) | Err(Failure::Foreign(_)) => {
+            inner.debts.purge_paid(purge);
+            Ok(())
+        }
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,64 @@
+//! The scripts, and how one of them is run.
+
+use std::sync::OnceLock;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+
+use super::names::Names;
+
+/// A script: named by the digest of its text, so two versions of this crate cannot clash.
+#[derive(Debug)]
+pub(super) struct Script {
+    source: &'static str,
+    digest: OnceLock<String>,
+}
+
+pub(super) static ACQUIRE: Script = Script::new(include_str!("scripts/acquire.lua"));
+pub(super) static COMMIT: Script = Script::new(include_str!("scripts/commit.lua"));
+pub(super) static RENEW: Script = Script::new(include_str!("scripts/renew.lua"));
+pub(super) static RELEASE: Script = Script::new(include_str!("scripts/release.lua"));
+pub(super) static PURGE: Script = Script::new(include_str!("scripts/purge.lua"));
+
+impl Script {
+    const fn new(source: &'static str) -> Self {
+        Self {
+            source,
+            digest: OnceLock::new(),
+        }
+    }
+
+    /// The call by digest, without its arguments.
+    pub(super) fn by_digest(&self, names: &Names) -> Cmd {
+        let digest = self
+            .digest
+            .get_or_init(|| redis::Script::new(self.source).get_hash().to_owned());
+        call("EVALSHA", digest, names)
+    }
+
+    /// Runs it. The server may have forgotten it (a restart, SCRIPT FLUSH): then its text is sent,
+    /// in one atomic step, so that a second flush in between cannot fail the call.
+    pub(super) async fn run(
+        &self,
+        link: &mut MultiplexedConnection,
+        names: &Names,
+        arguments: impl Fn(&mut Cmd),
+    ) -> RedisResult<Value> {
+        let mut cmd = self.by_digest(names);
+        arguments(&mut cmd);
+        match cmd.query_async(link).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                let mut cmd = call("EVAL", self.source, names);
+                arguments(&mut cmd);
+                cmd.query_async(link).await
+            }
+            result => result,
+        }
+    }
+}
+
+fn call(command: &str, script: &str, names: &Names) -> Cmd {
+    let mut cmd = redis::cmd(command);
+    cmd.arg(script).arg(2).arg(&names.entry).arg(&names.lease);
+    cmd
+}

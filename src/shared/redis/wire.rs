@@ -1,0 +1,135 @@
+//! One operation each, as it goes over a connection: arguments in, reply out.
+
+use std::time::Duration;
+
+use redis::Cmd;
+use redis::aio::MultiplexedConnection;
+
+use super::failure::Failure;
+use super::names::{Names, Space};
+use super::reply::{self, Said};
+use super::script::{ACQUIRE, COMMIT, PURGE, RELEASE, RENEW};
+use crate::entry::Fence;
+use crate::key::EntryId;
+use crate::shared::limits::{GRACE, millis, millis_at_least_one};
+use crate::shared::{Ask, Commit, Committed, Content, PurgeKind, Release, Renew};
+
+/// Asks; all but the content comes back. `grace` is how long the book-keeping lives.
+pub(super) async fn acquire(
+    link: &mut MultiplexedConnection,
+    names: &Names,
+    ask: &Ask,
+    grace: Duration,
+) -> Result<Said, Failure> {
+    let flags: String = [(ask.peek, 'p'), (ask.force, 'f'), (ask.insist, 'i')]
+        .into_iter()
+        .filter_map(|(set, flag)| set.then_some(flag))
+        .collect();
+    let arguments = |cmd: &mut Cmd| {
+        cmd.arg(ask.token.to_string())
+            .arg(millis_at_least_one(ask.lease))
+            .arg(&flags)
+            .arg(millis(grace));
+    };
+    reply::said(ACQUIRE.run(link, names, arguments).await?)
+}
+
+/// Reads a version with its content: one snapshot.
+pub(super) async fn fetch(
+    link: &mut MultiplexedConnection,
+    names: &Names,
+) -> Result<Option<(Fence, Content)>, Failure> {
+    let mut cmd = redis::cmd("HMGET");
+    cmd.arg(&names.entry).arg("v").arg("m").arg("b");
+    reply::content(cmd.query_async(link).await?)
+}
+
+pub(super) async fn commit(
+    link: &mut MultiplexedConnection,
+    space: &Space,
+    commit: &Commit,
+) -> Result<Committed, Failure> {
+    let (mode, body) = match &commit.body {
+        Some(body) => ("body", body.as_ref()),
+        None => ("keep", [].as_slice()),
+    };
+    let arguments = |cmd: &mut Cmd| {
+        cmd.arg(commit.token.to_string())
+            .arg(commit.fence.get())
+            .arg(millis(commit.fresh))
+            .arg(millis(commit.keep.max(GRACE)))
+            .arg(&space.channel)
+            .arg(commit.id.to_string())
+            .arg(mode)
+            .arg(commit.meta.as_ref())
+            .arg(body);
+    };
+    let names = space.names(commit.id);
+    reply::committed(COMMIT.run(link, &names, arguments).await?)
+}
+
+pub(super) async fn renew(
+    link: &mut MultiplexedConnection,
+    space: &Space,
+    renew: &Renew,
+) -> Result<bool, Failure> {
+    let arguments = |cmd: &mut Cmd| {
+        cmd.arg(renew.token.to_string())
+            .arg(renew.fence.get())
+            .arg(millis_at_least_one(renew.lease))
+            .arg(millis(GRACE));
+    };
+    let names = space.names(renew.id);
+    reply::yes(RENEW.run(link, &names, arguments).await?)
+}
+
+pub(super) async fn release(
+    link: &mut MultiplexedConnection,
+    space: &Space,
+    release: &Release,
+    grace: Duration,
+) -> Result<bool, Failure> {
+    let (mark, lasts) = match release.block {
+        Some((kind, lasts)) => (reply::mark_text(kind), millis(lasts)),
+        None => (String::new(), 0),
+    };
+    let arguments = |cmd: &mut Cmd| {
+        cmd.arg(release.token.to_string())
+            .arg(lasts)
+            .arg(&mark)
+            .arg(&space.channel)
+            .arg(release.id.to_string())
+            .arg(millis(grace));
+    };
+    let names = space.names(release.id);
+    reply::yes(RELEASE.run(link, &names, arguments).await?)
+}
+
+pub(super) async fn purge(
+    link: &mut MultiplexedConnection,
+    space: &Space,
+    id: EntryId,
+    kind: PurgeKind,
+) -> Result<Fence, Failure> {
+    let names = space.names(id);
+    let arguments = |cmd: &mut Cmd| purge_arguments(cmd, space, id, kind);
+    reply::purged(PURGE.run(link, &names, arguments).await?)
+}
+
+/// The same as one command of a pipeline; it fails with NOSCRIPT if the script is not known.
+pub(super) fn purge_by_digest(space: &Space, id: EntryId, kind: PurgeKind) -> Cmd {
+    let mut cmd = PURGE.by_digest(&space.names(id));
+    purge_arguments(&mut cmd, space, id, kind);
+    cmd
+}
+
+fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind) {
+    let letter = match kind {
+        PurgeKind::Hard => "h",
+        PurgeKind::Soft => "s",
+    };
+    cmd.arg(letter)
+        .arg(millis(GRACE))
+        .arg(&space.channel)
+        .arg(id.to_string());
+}

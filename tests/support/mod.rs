@@ -1,0 +1,14 @@
+//! What the tests of the shared tier have in common.
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    unreachable_pub,
+    reason = "each test uses its part"
+)]
+
+#[cfg(feature = "redis")]
+pub mod redis_server;
+pub mod shared;
+
+pub use shared::*;
