@@ -13,3 +13,10 @@ pub mod shared;
 mod sync;
 
 pub use error::{Error, ErrorKind};
+
+mod config;
+mod middleware;
+#[cfg(feature = "redis")]
+pub use config::RedisTier;
+pub use config::{Cache, CacheBuilder, MIB, Stats};
+pub use middleware::{CacheLayer, CacheService, ResponseBody, ResponseFuture};
