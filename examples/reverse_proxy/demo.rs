@@ -64,7 +64,7 @@ async fn answer(
     } else {
         "max-age=5, stale-while-revalidate=30"
     };
-    let mut response = Response::new(format!("{path}: made {count} times by the origin\n"));
+    let mut response = Response::new(format!("{path}: copy {count}, made by the origin\n"));
     let headers = response.headers_mut();
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, plain);

@@ -1,0 +1,32 @@
+//! What the process tests share: an origin that counts, a proxy as a process, a client.
+//!
+//! The tests of a fleet also want a Redis of their own; that module exists only with the feature,
+//! since it is of no use without it.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+pub(crate) mod client;
+pub(crate) mod origin;
+pub(crate) mod proxy;
+
+use std::time::Duration;
+
+/// The longest that anything in these tests may take before it counts as stuck.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `done`, or panics saying what it waited for.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    waited.unwrap_or_else(|_| panic!("waited too long until {what}"));
+}
+
+/// Waits for a future, or panics saying what was stuck.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, future).await;
+    waited.unwrap_or_else(|_| panic!("{what} took too long"))
+}
