@@ -13,7 +13,7 @@ use tokio::process::Command;
 /// Runs it, expects it to refuse in one line, and gives that line.
 async fn refusal(command: &mut Command, code: i32) -> String {
     let output = run(command).await;
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).expect("stderr is text");
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
     assert!(stderr.starts_with("error: "), "{stderr}");

@@ -44,16 +44,15 @@ impl Front {
         }
     }
 
-    fn settle(&self, request: &mut Request<Incoming>) -> Result<(), Response<Served>> {
+    /// Gives the request its one form, or says with which status and words it is refused.
+    fn settle(&self, request: &mut Request<Incoming>) -> Result<(), (StatusCode, &'static str)> {
         if request.method() == Method::CONNECT {
-            return Err(text(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this is not a forward proxy",
-            ));
+            let what = "this is not a forward proxy";
+            return Err((StatusCode::METHOD_NOT_ALLOWED, what));
         }
         forward::drop_nominated(request.headers_mut());
         let settled = self.site.settle(request);
-        settled.map_err(|unclear| text(StatusCode::BAD_REQUEST, unclear.0))
+        settled.map_err(|unclear| (StatusCode::BAD_REQUEST, unclear.0))
     }
 }
 
@@ -67,7 +66,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let fwd = if reads { "miss" } else { "method" };
         let name = self.name.clone();
         let state = match self.settle(&mut request) {
-            Err(refused) => State::Refused(Some(refused)),
+            Err((status, what)) => State::Refused(Some(text(status, what))),
             Ok(()) => {
                 let mut cache = self.cache.borrow_mut();
                 match cache.poll_ready(&mut Context::from_waker(Waker::noop())) {

@@ -1,9 +1,9 @@
 //! `reverse_proxy` as a process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -141,21 +141,46 @@ pub(crate) async fn run(command: &mut Command) -> Output {
 }
 
 /// Next to this test in `target`: `<profile>/deps/test-hash` and `<profile>/examples/reverse_proxy`.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("tests are built into <profile>/deps");
-    let name = format!("reverse_proxy{}", std::env::consts::EXE_SUFFIX);
-    let binary = profile.join("examples").join(name);
-    assert!(
-        binary.exists(),
-        "there is no {}: `cargo test` builds it, `cargo test --test NAME` does not; \
-         run `cargo build --example reverse_proxy` first",
-        binary.display()
-    );
-    binary
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows its own path");
+        let profile = test.ancestors().nth(2);
+        let profile = profile.expect("tests are built into <profile>/deps");
+        build(profile);
+        let name = format!("reverse_proxy{}", std::env::consts::EXE_SUFFIX);
+        let binary = profile.join("examples").join(name);
+        let missing = "run `cargo build --example reverse_proxy` first";
+        assert!(
+            binary.exists(),
+            "there is no {}: {missing}",
+            binary.display()
+        );
+        binary
+    })
+}
+
+/// Brings the binary up to date, which `cargo test --test NAME` leaves undone: a test of the proxy
+/// as it was yesterday proves nothing. Costs a fraction of a second when there is nothing to do.
+fn build(profile: &Path) {
+    let Some(cargo) = std::env::var_os("CARGO") else {
+        return;
+    };
+    let mut command = std::process::Command::new(cargo);
+    command.args(["build", "--quiet", "--example", "reverse_proxy"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if let Some(target) = profile.parent() {
+        command.arg("--target-dir").arg(target);
+    }
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    if cfg!(not(feature = "redis")) {
+        command.arg("--no-default-features");
+    }
+    let output = command.output().expect("cargo can be started");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the proxy cannot be built:\n{why}");
 }
 
 /// Reads stderr all the time: a full pipe would block the proxy.
