@@ -21,3 +21,5 @@ pub use config::{Cache, CacheBuilder, MIB, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;
 pub use middleware::{CacheLayer, CacheService, ResponseBody, ResponseFuture};
+#[cfg(feature = "redis")]
+pub use shared::{RedisTier, RedisTierBuilder};

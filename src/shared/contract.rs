@@ -62,7 +62,8 @@ pub struct Ask {
     pub have: Option<Fence>,
     /// Only look: never grant, never wait.
     pub peek: bool,
-    /// A fresh entry is not good enough (it was corrupt, or is being replaced).
+    /// That it is fresh is not good enough, if it is the version in `have`, or if there is none in
+    /// `have` (what is there is corrupt, or to be replaced).
     pub force: bool,
     /// Ignore marks of failure and of uncacheability: the caller has nothing else to serve.
     pub insist: bool,

@@ -58,6 +58,26 @@ pub(crate) async fn a_fresh_entry_is_answered_and_not_leased(bench: &dyn Bench) 
     assert_eq!(view.content.unwrap().body, "b");
 }
 
+pub(crate) async fn force_is_about_the_version_that_the_caller_has(bench: &dyn Bench) {
+    let id = fresh_id();
+    let node = bench.node(0);
+    let question = ask(id);
+    let fence = leased(&say(node, &question).await);
+    let stored = node.commit(commit(id, question.token, fence, Some("a"))).await;
+    assert!(matches!(stored, Ok(Committed::Stored { .. })));
+    let older = Ask {
+        have: Some(Fence::new(fence.get() - 1)),
+        force: true,
+        ..ask(id)
+    };
+    assert_eq!(say(node, &older).await.grant, Grant::Fresh);
+    let same = Ask {
+        have: Some(fence),
+        ..older
+    };
+    leased(&say(node, &same).await);
+}
+
 pub(crate) async fn force_leases_a_fresh_entry_and_still_shows_it(bench: &dyn Bench) {
     let id = fresh_id();
     let before = stored(bench.node(0), id, "b").await;

@@ -22,6 +22,7 @@ macro_rules! suite {
             leases::asking_again_with_the_same_token_gives_the_same_lease,
             leases::a_fresh_entry_is_answered_and_not_leased,
             leases::force_leases_a_fresh_entry_and_still_shows_it,
+            leases::force_is_about_the_version_that_the_caller_has,
             leases::a_stale_entry_is_leased_and_its_age_goes_on_in_negative_numbers,
             leases::content_is_sent_exactly_if_the_caller_has_another_version,
             leases::a_lease_that_ran_out_goes_to_the_next_with_a_larger_fence,

@@ -83,7 +83,9 @@ impl Model {
         if ask.peek {
             return Grant::Peeked;
         }
-        if !ask.force && stored.is_some_and(|stored| stored.fresh_until > ms) {
+        let fresh = stored.filter(|stored| stored.fresh_until > ms);
+        let forced = |version| ask.force && ask.have.is_none_or(|have| have == version);
+        if fresh.is_some_and(|stored| !forced(stored.version)) {
             return Grant::Fresh;
         }
         let held = self.leases.get(&ask.id);

@@ -29,7 +29,8 @@ pub(super) async fn acquire(
         cmd.arg(ask.token.to_string())
             .arg(millis_at_least_one(ask.lease))
             .arg(&flags)
-            .arg(millis(grace));
+            .arg(millis(grace))
+            .arg(ask.have.map_or_else(String::new, |fence| fence.to_string()));
     };
     reply::said(ACQUIRE.run(link, names, arguments).await?)
 }

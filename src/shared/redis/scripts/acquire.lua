@@ -1,5 +1,5 @@
 -- Looks at an entry and, if it is not fresh, asks for the lease.
--- KEYS: entry, lease. ARGV: token, lease ms, flags (p: peek, f: force, i: insist), grace ms.
+-- KEYS: entry, lease. ARGV: token, lease ms, flags (p: peek, f: force, i: insist), grace ms, have.
 -- Answers {tag, now us, newest, purged, version, body version, fresh ms, ms left, detail}, as text.
 -- Idempotent for one token: whoever asks again with it is told of the lease it has.
 local E, L = KEYS[1], KEYS[2]
@@ -20,7 +20,9 @@ local function keep()
 end
 
 if has('p') then return answer('P', 0, '') end
-if fresh > 0 and not has('f') then return answer('F', 0, '') end
+-- Force is about the version that the caller knows: a newer one is good enough.
+local forced = has('f') and (ARGV[5] == '' or ARGV[5] == h[3])
+if fresh > 0 and not forced then return answer('F', 0, '') end
 local cur = redis.call('GET', L)
 if cur and string.sub(cur, 1, #token + 1) == token .. ':' then
   return answer('L', redis.call('PTTL', L), string.sub(cur, #token + 2))

@@ -1,0 +1,66 @@
+# The everyday commands. `make` alone lists them.
+
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# Passed on to the proxy: make run ARGS='--origin http://127.0.0.1:3000 --grace 30s'
+ARGS ?=
+# Put before the package manager if one is needed: empty for root, else sudo.
+SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: help run test redis-server check fmt bench doc loom storm ci
+
+help: ## Lists these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+run: ## Starts the proxy: a demo without ARGS, or ARGS='--origin http://127.0.0.1:3000'
+	@$(CARGO) run --release --example reverse_proxy -- $(ARGS)
+
+test: redis-server ## Runs all tests, with and without the redis feature
+	$(CARGO) test --no-default-features
+	$(CARGO) test --no-default-features --examples
+	$(CARGO) test --all-features --examples
+	$(CARGO) test --all-features
+
+# The tests start Redis servers of their own, on free ports; one that runs already is left alone.
+redis-server: ## Installs redis-server if it is missing
+	@if command -v redis-server >/dev/null; then exit 0; fi; \
+	echo 'redis-server is missing, installing it (the tests start their own)'; \
+	if command -v apt-get >/dev/null; then \
+		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends redis-server; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y -q redis || $(SUDO) dnf install -y -q valkey-compat-redis; \
+	elif command -v apk >/dev/null; then $(SUDO) apk add --quiet redis; \
+	elif command -v brew >/dev/null; then brew install --quiet redis; \
+	fi || true; \
+	if ! command -v redis-server >/dev/null; then \
+		echo 'error: please install Redis 6 or later, so that redis-server is on the PATH (https://redis.io/docs/latest/operate/oss_and_stack/install/), then run this again' >&2; \
+		exit 1; \
+	fi
+
+check: ## What a change has to pass before the tests: format, lints, documents
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings -D rustdoc::broken_intra_doc_links' $(CARGO) doc --no-deps --all-features
+
+fmt: ## Formats the code
+	$(CARGO) fmt
+
+bench: ## Measures
+	$(CARGO) bench --all-features
+
+doc: ## Builds the documents and opens them
+	$(CARGO) doc --no-deps --all-features --open
+
+# In a target folder of its own: the flag would rebuild everything back and forth.
+loom: ## Checks the concurrency of one process under all interleavings
+	RUSTFLAGS='--cfg bellwether_loom' CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom
+
+# `storm` is the test that puts a fleet of processes under load; not part of `make test` for its length.
+storm: redis-server ## Puts a fleet of proxies and a Redis under load
+	$(CARGO) build --release --example reverse_proxy
+	$(CARGO) test --release --test storm -- --ignored --nocapture
+
+ci: ## All that the continuous integration runs
+	./.ci/run

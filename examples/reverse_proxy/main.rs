@@ -1,0 +1,187 @@
+//! A caching reverse proxy on bellwether's public API.
+//!
+//! `cargo run --release --example reverse_proxy` starts a demo and says what to try; `--help` has
+//! the rest. One request's way through the modules: [`server`] accepts its connection, [`front`]
+//! settles which site it is for ([`host`]) and asks the cache; on a miss the cache asks [`origin`],
+//! which puts the fields of this hop in order ([`forward`]) and sends it on.
+
+mod admin;
+mod args;
+mod demo;
+mod forward;
+mod front;
+mod host;
+mod origin;
+mod server;
+mod settings;
+mod tunnel;
+mod units;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bellwether::{Cache, Error};
+use http::HeaderValue;
+use tower::Layer as _;
+use tracing_subscriber::EnvFilter;
+
+use admin::Admin;
+use args::Asked;
+use front::Front;
+use host::Site;
+use origin::{Origin, Upstream};
+use settings::Settings;
+
+/// Why the proxy cannot start, in one line.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    line: String,
+}
+
+impl Failure {
+    /// What was asked for is wrong: code 2.
+    pub(crate) fn usage(line: impl Into<String>) -> Self {
+        let line = line.into();
+        Self { code: 2, line }
+    }
+
+    /// What was asked for cannot be done here and now: code 1.
+    pub(crate) fn start(line: impl Into<String>) -> Self {
+        let line = line.into();
+        Self { code: 1, line }
+    }
+
+    fn of_cache(error: &Error, what: &str) -> Self {
+        let source = std::error::Error::source(error);
+        let source = source
+            .map(|source| format!(": {source}"))
+            .unwrap_or_default();
+        let line = format!("{what}{error}{source}");
+        if error.is_config() {
+            Self::usage(line)
+        } else {
+            Self::start(line)
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, line }) => {
+            eprintln!("error: {}", line.replace('\n', " "));
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let given = match args::read(std::env::args_os())? {
+        Asked::Serve(given) => given,
+        Asked::Print(text) => {
+            let _ = write!(std::io::stdout(), "{text}");
+            return Ok(());
+        }
+    };
+    let settings = Settings::read(&given)?;
+    start_log();
+
+    let name = match &settings.node {
+        Some(node) => format!("bellwether/{node}"),
+        None => "bellwether".to_owned(),
+    };
+    let cache = build_cache(&settings, &name).await?;
+    let listener = server::bind(settings.listen, "--listen").await?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::start(error.to_string()))?;
+    let admin = match settings.admin {
+        Some(admin) => Some(server::bind(admin, "--admin").await?),
+        None => None,
+    };
+    let (target, demo) = match settings.origin {
+        Some(target) => (target, false),
+        None => (demo::start().await?, true),
+    };
+    let upstream = Arc::new(Upstream::new(target));
+    let host = upstream.target().host.clone();
+    if Site::new(address, host.clone()).names_node(host.as_bytes()) {
+        let line = format!(
+            "--origin: {} is this proxy's own address",
+            upstream.target().authority
+        );
+        return Err(Failure::usage(line));
+    }
+    if let Some(listener) = admin {
+        let admin = Admin::new(cache.clone(), Site::new(address, host.clone()));
+        tokio::spawn(admin.serve(listener));
+    }
+    announce(address);
+    if demo {
+        demo::explain(address, upstream.target());
+    }
+
+    let name = HeaderValue::from_str(&name).map_err(|error| Failure::start(error.to_string()))?;
+    let layer = cache.layer();
+    let front = |client: SocketAddr, local: SocketAddr| {
+        let origin = Origin::new(Arc::clone(&upstream), client.ip());
+        Front::new(
+            layer.layer(origin),
+            Site::new(local, host.clone()),
+            name.clone(),
+        )
+    };
+    let stop = async {
+        if let Err(error) = server::stop_signal().await {
+            tracing::warn!(%error, "signals cannot be waited for");
+            std::future::pending::<()>().await;
+        }
+    };
+    server::serve(listener, front, stop).await;
+    Ok(())
+}
+
+async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> {
+    let builder = Cache::builder()
+        .local_capacity(settings.local_capacity)
+        .max_body_size(settings.max_body_size)
+        .grace(settings.grace)
+        .name(name);
+    #[cfg(feature = "redis")]
+    let builder = match &settings.redis {
+        Some(url) => {
+            let tier = bellwether::RedisTier::connect(url).await;
+            builder.shared(tier.map_err(|error| Failure::of_cache(&error, "--redis: "))?)
+        }
+        None => builder,
+    };
+    #[cfg(not(feature = "redis"))]
+    if settings.redis.is_some() {
+        return Err(Failure::usage(
+            "--redis: built without it, add the feature \"redis\"",
+        ));
+    }
+    builder
+        .build()
+        .map_err(|error| Failure::of_cache(&error, ""))
+}
+
+fn start_log() {
+    let default = "warn,bellwether=info,reverse_proxy=info";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+/// The one line on stdout. Who does not listen to it any more is not our trouble.
+fn announce(address: SocketAddr) {
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+}

@@ -1,0 +1,245 @@
+//! The proxy as the one who starts it meets it: settings, words, exit codes, signals.
+
+mod support;
+
+use std::time::Duration;
+
+use support::origin::{Origin, Page};
+use support::proxy::{Proxy, command, run};
+use support::{until, within};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+/// Runs it, expects it to refuse in one line, and gives that line.
+async fn refusal(command: &mut Command, code: i32) -> String {
+    let output = run(command).await;
+    let stderr = String::from_utf8(output.stderr).expect("stderr is text");
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    assert!(output.stdout.is_empty());
+    stderr
+}
+
+#[tokio::test]
+async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
+    let cases: [(&[&str], &[&str]); 14] = [
+        (&["--grace", "5"], &["--grace", "\"5\"", "from 0s to 365d"]),
+        (
+            &["--grace", "400d"],
+            &["--grace", "\"400d\"", "from 0s to 365d"],
+        ),
+        (&["--grace="], &["--grace", "\"\"", "from 0s"]),
+        (
+            &["--local-capacity", "1KiB"],
+            &["--local-capacity", "\"1KiB\"", "1.0 MiB to 1.0 TiB"],
+        ),
+        (
+            &["--max-body-size", "much"],
+            &["--max-body-size", "\"much\"", "1.0 KiB to 256.0 MiB"],
+        ),
+        (
+            &["--origin", "ftp://a"],
+            &["--origin", "\"ftp://a\"", "http://HOST"],
+        ),
+        (&["--origin", "http://a/b"], &["--origin", "no path"]),
+        (
+            &["--origin", "http://a:99999"],
+            &["--origin", "http://HOST[:PORT]"],
+        ),
+        (
+            &["--listen", "8080"],
+            &["--listen", "\"8080\"", "ADDRESS:PORT"],
+        ),
+        (&["--admin", "x:y"], &["--admin", "\"x:y\"", "ADDRESS:PORT"]),
+        (
+            &["--node", "a/b"],
+            &["--node", "\"a/b\"", "1 to 64 characters"],
+        ),
+        (
+            &["--redis", "http://:secret@a"],
+            &["--redis", "redis://127.0.0.1:6379"],
+        ),
+        (&["--graze", "5s"], &["--graze", "--grace"]),
+        (&["--grace"], &["--grace", "missing"]),
+    ];
+    for (args, words) in cases {
+        let line = refusal(command().args(args), 2).await;
+        for word in words {
+            assert!(line.contains(word), "{args:?}: {word:?} is not in {line}");
+        }
+        assert!(
+            !line.contains("secret"),
+            "a password is not repeated: {line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_variable_is_called_by_its_name() {
+    let line = refusal(command().env("BELLWETHER_GRACE", "soon"), 2).await;
+    assert!(line.contains("BELLWETHER_GRACE: \"soon\""), "{line}");
+}
+
+#[tokio::test]
+async fn a_bad_file_is_one_line_with_its_name_and_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.toml");
+    let cases = [
+        ("graze = \"5s\"", "unknown setting graze"),
+        ("config = \"other.toml\"", "unknown setting config"),
+        ("grace = \"5\"", "grace in "),
+        ("grace = true", "expected a string, found a boolean"),
+        ("node = \"a\"\ngrace = ", "line 2"),
+        ("node = \"a\"\nnode = \"b\"", "line 2"),
+    ];
+    for (text, word) in cases {
+        std::fs::write(&path, text).unwrap();
+        let line = refusal(command().arg("--config").arg(&path), 2).await;
+        assert!(
+            line.contains(word) && line.contains("proxy.toml"),
+            "{text}: {line}"
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    let line = refusal(command().arg("--config").arg(&path), 2).await;
+    assert!(
+        line.contains("cannot read") && line.contains("proxy.toml"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--admin"] {
+        let line = refusal(command().args([flag, &address]), 1).await;
+        assert!(line.contains(flag) && line.contains(&address), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_of_itself_is_refused() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let origin = format!("http://{address}");
+    let line = refusal(
+        command().args(["--listen", &address, "--origin", &origin]),
+        2,
+    )
+    .await;
+    assert!(line.contains("own address"), "{line}");
+}
+
+#[tokio::test]
+async fn help_names_all_settings_with_units_and_defaults() {
+    let output = run(command().arg("--help")).await;
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    let settings = [
+        "origin",
+        "listen",
+        "redis",
+        "grace",
+        "local-capacity",
+        "max-body-size",
+    ];
+    for flag in settings.iter().chain(&["admin", "node", "config"]) {
+        let variable = format!("BELLWETHER_{}", flag.to_uppercase().replace('-', "_"));
+        assert!(help.contains(&format!("--{flag}")), "--{flag}");
+        assert!(help.contains(&variable), "{variable}");
+    }
+    for word in ["127.0.0.1:8080", "256MiB", "8MiB", "0s", "Examples:"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn flags_beat_variables_and_variables_beat_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.toml");
+    // Nothing listens at port 1, and the proxy's own answer to that carries the node's name.
+    std::fs::write(&path, "node = \"file\"\norigin = \"http://127.0.0.1:1\"").unwrap();
+    let with_file = || {
+        let mut command = command();
+        command.arg("--config").arg(&path);
+        command
+    };
+    let with_variable = || {
+        let mut command = with_file();
+        command.env("BELLWETHER_NODE", "variable");
+        command
+    };
+    let mut with_flag = with_variable();
+    with_flag.args(["--node", "flag"]);
+    for (command, name) in [
+        (with_file(), "file"),
+        (with_variable(), "variable"),
+        (with_flag, "flag"),
+    ] {
+        let proxy = Proxy::start(command).await;
+        let answer = proxy.client().get("/").await;
+        let status = answer.header("cache-status");
+        assert!(
+            status.starts_with(&format!("bellwether/{name};")),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_an_argument_a_demo_explains_itself_on_stderr() {
+    let proxy = Proxy::spawn(&[]).await;
+    let answer = proxy.client().get("/").await;
+    assert_eq!(answer.text(), "/: copy 1, made by the origin\n");
+    assert_eq!(
+        answer.header("cache-control"),
+        "max-age=5, stale-while-revalidate=30"
+    );
+    let answer = proxy.client().get("/nostore").await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let hint = format!("curl -i {}/", proxy.url());
+    until("the demo explains itself", || {
+        proxy.stderr().contains(&hint)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_line_that_says_ready_is_all_there_is_on_stdout() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::spawn(&["--origin", &origin.url()]).await;
+    assert_eq!(proxy.client().get("/").await.status, 200);
+    proxy.terminate();
+    let (code, more) = proxy.end().await;
+    assert_eq!(code, Some(0));
+    assert_eq!(more, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_running_request_is_drained_and_no_new_one_is_taken() {
+    let origin = Origin::start().await;
+    origin.serve(
+        "/slow",
+        Page::new("done").latency(Duration::from_millis(500)),
+    );
+    let proxy = Proxy::spawn(&["--origin", &origin.url()]).await;
+    let idle = proxy.client();
+    assert_eq!(idle.get("/").await.status, 200);
+
+    let client = proxy.client();
+    let slow = tokio::spawn(async move { client.get("/slow").await });
+    until("the request is running", || {
+        origin.requests_to("/slow") == 1
+    })
+    .await;
+    proxy.terminate();
+    until("the proxy says so", || proxy.stderr().contains("stopping")).await;
+    let address = proxy.address();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let answer = within("the slow answer", slow).await.unwrap();
+    assert_eq!(answer.text(), "done");
+    assert_eq!(proxy.end().await.0, Some(0));
+}
