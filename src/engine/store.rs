@@ -8,6 +8,7 @@ use http::header::HeaderName;
 use crate::engine::refresh::{Keep, Refresh};
 use crate::entry::codec::{self, BodyDigest};
 use crate::entry::{Record, Stamp, VaryRule};
+use crate::error::Error;
 use crate::event::Incident;
 use crate::key::Key;
 use crate::local::Known;
@@ -150,7 +151,7 @@ impl Refresh {
         self.judge(answer, fence)
     }
 
-    fn judge(&self, answer: Result<Committed, crate::Error>, fence: Fence) -> Verdict {
+    fn judge(&self, answer: Result<Committed, Error>, fence: Fence) -> Verdict {
         let counters = &self.drive.engine.counters;
         let id = self.drive.job.key.id();
         match answer {

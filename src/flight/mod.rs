@@ -12,4 +12,4 @@ pub(crate) mod table;
 mod wakers;
 
 pub(crate) use stream::{Broken, Item, Log, Reader, Writer};
-pub(crate) use table::{Flight, Flights, Lead, Seat};
+pub(crate) use table::{Flights, Lead, Seat};

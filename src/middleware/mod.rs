@@ -42,9 +42,10 @@
 //! use tower::{ServiceBuilder, service_fn};
 //!
 //! let cache = Cache::builder().local_capacity(16 * MIB).default_ttl(Duration::from_secs(5)).build()?;
-//! let service = ServiceBuilder::new().layer(cache.layer()).service(service_fn(
-//!     async |_: Request<Empty<Bytes>>| Ok::<_, Infallible>(Response::new(Full::from("hello"))),
-//! ));
+//! async fn hello(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+//!     Ok(Response::new(Full::from("hello")))
+//! }
+//! let service = ServiceBuilder::new().layer(cache.layer()).service(service_fn(hello));
 //! # let _ = service;
 //! # Ok(())
 //! # }

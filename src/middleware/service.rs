@@ -16,7 +16,7 @@ use crate::engine::plan::Step;
 use crate::event::Outcome;
 use crate::key::Key;
 use crate::local::Known;
-use crate::middleware::client::{Client, target};
+use crate::middleware::client::target;
 use crate::middleware::flock::{Flock, Sighted};
 use crate::middleware::pass::{Doubt, Passing};
 use crate::middleware::respond::{Asked, BodyOf, hit_report};

@@ -63,7 +63,9 @@ pub(crate) async fn force_is_about_the_version_that_the_caller_has(bench: &dyn B
     let node = bench.node(0);
     let question = ask(id);
     let fence = leased(&say(node, &question).await);
-    let stored = node.commit(commit(id, question.token, fence, Some("a"))).await;
+    let stored = node
+        .commit(commit(id, question.token, fence, Some("a")))
+        .await;
     assert!(matches!(stored, Ok(Committed::Stored { .. })));
     let older = Ask {
         have: Some(Fence::new(fence.get() - 1)),
