@@ -8,6 +8,8 @@
 )]
 
 #[cfg(feature = "redis")]
+pub mod instrumented;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod shared;
 
