@@ -1,6 +1,7 @@
 //! The scripts under stress on a real Redis: what they did, step by step, is checked afterwards.
 //! And the check is checked: with one safety taken out of the scripts, it has to fail.
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! `MemoryTier` is the reference model: a real Redis answers any sequence of operations alike.
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! What the tests of the shared tier have in common.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unused_imports,
     unused_macros,
@@ -7,6 +8,8 @@
     reason = "each test uses its part"
 )]
 
+#[cfg(feature = "redis")]
+pub mod faults;
 #[cfg(feature = "redis")]
 pub mod instrumented;
 #[cfg(feature = "redis")]
