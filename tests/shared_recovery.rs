@@ -81,9 +81,12 @@ async fn a_purge_that_was_not_delivered_comes_before_the_first_call_after_recove
     let notes = Notes::hear(&other);
     server.cont();
     until(&tier, true).await;
+    // Before any call of this node: others must not read it either.
     for id in &ids {
-        assert_eq!(acquire(&tier, *id).await.view, None);
+        let key = format!("{{bw1:default:{id}}}:e");
+        assert_eq!(run::<i64>(&server, &["HEXISTS", &key, "v"]).await, 0);
     }
+    assert_eq!(acquire(&tier, ids[0]).await.view, None);
     let told = |id| {
         notes
             .about(id)
@@ -91,6 +94,17 @@ async fn a_purge_that_was_not_delivered_comes_before_the_first_call_after_recove
             .any(|event| matches!(event, TierEvent::Purged { .. }))
     };
     assert!(ids.iter().all(|id| told(*id)));
+}
+
+#[tokio::test]
+async fn a_purge_that_timed_out_comes_before_the_next_call_about_its_entry() {
+    let server = RedisServer::start();
+    let tier = connect(&server).await;
+    let id = store(&tier, "b").await;
+    // No time at all: the purge is not even sent, but it is owed.
+    let purged = tier.purge(id, PurgeKind::Hard, Duration::ZERO).await;
+    assert!(purged.expect_err("no time").is_unavailable());
+    assert_eq!(tier.acquire(ask(id)).await.unwrap().view, None);
 }
 
 #[tokio::test]
