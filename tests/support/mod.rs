@@ -1,6 +1,7 @@
 //! What the tests that run real processes have in common: servers, an origin that counts, the
 //! proxy as a process, clients, and the shared tier's contract.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unused_imports,
     unused_macros,
@@ -11,6 +12,10 @@
 pub(crate) mod client;
 pub(crate) mod origin;
 pub(crate) mod proxy;
+#[cfg(feature = "redis")]
+pub mod faults;
+#[cfg(feature = "redis")]
+pub mod instrumented;
 #[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod shared;

@@ -108,7 +108,8 @@ impl Gate {
         if state.generation != generation || state.dead {
             return false;
         }
-        let gently = now.since(state.shut_at) > BLINK;
+        // The very first connection ends no outage.
+        let gently = state.generation > 1 && now.since(state.shut_at) > BLINK;
         state.links = Some(links);
         state.breaker.close(now, gently);
         true

@@ -8,6 +8,7 @@ mod debts;
 mod events;
 mod failure;
 mod gate;
+mod hub;
 mod link;
 mod names;
 mod ops;
@@ -25,8 +26,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use self::debts::Debts;
-use self::events::Hub;
 use self::gate::Gate;
+use self::hub::Hub;
 use self::names::Space;
 use self::url::Target;
 use crate::clock::{Clock, SystemClock};

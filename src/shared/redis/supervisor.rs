@@ -206,10 +206,11 @@ async fn pulse(inner: &Inner, generation: u64, last: Moment) {
     cmd.arg(&inner.space.pulse)
         .arg(format!("a:{}", inner.hub.pulse(now)));
     let sent = timeout(inner.timeout, cmd.exec_async(&mut links.control)).await;
+    // A heartbeat that goes out is no sign of health: a replica passes it on and refuses the rest.
     let failure = match sent {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(Failure::from(error)),
-        Err(_) => Some(Failure::Late),
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Failure::from(error),
+        Err(_) => Failure::Late,
     };
-    inner.note(generation, inner.timeout, failure.as_ref());
+    inner.note(generation, inner.timeout, Some(&failure));
 }
