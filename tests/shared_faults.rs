@@ -25,11 +25,11 @@ async fn a_killed_server_costs_no_time_and_is_in_use_soon_after_it_is_back() {
         assert_eq!(call(&tier).await, Err(ErrorKind::Unavailable));
     }
     assert!(start.elapsed() < SECOND / 5, "{:?}", start.elapsed());
-    until(&tier, false).await;
+    until_is(&tier, false).await;
     // Long enough for the waits between attempts to have reached their longest.
     sleep(2 * SECOND).await;
     server.restart();
-    let took = until(&tier, true).await;
+    let took = until_is(&tier, true).await;
     assert!(took < Duration::from_millis(1_200), "{took:?}");
     assert_eq!(call(&tier).await, Ok(false));
 }
@@ -52,7 +52,7 @@ async fn a_frozen_server_costs_five_slow_calls_and_is_in_use_soon_after_it_thaws
     assert!(slowest_fast < Duration::from_millis(20), "{slowest_fast:?}");
     sleep(3 * SECOND).await;
     server.cont();
-    let took = until(&tier, true).await;
+    let took = until_is(&tier, true).await;
     assert!(took < Duration::from_millis(1_600), "{took:?}");
     // Questions come back in steps, all of them within three seconds.
     sleep(Duration::from_millis(2_100)).await;

@@ -21,7 +21,7 @@ async fn questions_come_back_in_steps_after_an_outage() {
     freeze(&server, &tier).await;
     sleep(SECOND / 2).await;
     server.cont();
-    until(&tier, true).await;
+    until_is(&tier, true).await;
     let mut through = 0;
     for _ in 0..200 {
         through += usize::from(tier.acquire(ask(fresh_id())).await.is_ok());
@@ -41,7 +41,7 @@ async fn a_server_that_is_not_there_at_the_start_is_no_error_and_is_found_later(
     assert_eq!(notes.all(), [TierEvent::Lost]);
     assert_eq!(call(&tier).await, Err(ErrorKind::Unavailable));
     server.restart();
-    until(&tier, true).await;
+    until_is(&tier, true).await;
     assert_eq!(notes.all()[..2], [TierEvent::Lost, TierEvent::Resumed]);
 }
 
@@ -58,11 +58,11 @@ async fn a_replica_is_not_used_until_it_is_a_master_again() {
             .expect_err("read-only");
         assert!(error.is_unavailable(), "{error:?}");
     }
-    until(&tier, false).await;
+    until_is(&tier, false).await;
     sleep(SECOND).await;
     assert!(!tier.is_up(), "a replica answers, but does no work");
     run::<()>(&server, &["REPLICAOF", "NO", "ONE"]).await;
-    until(&tier, true).await;
+    until_is(&tier, true).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_purge_that_was_not_delivered_comes_before_the_first_call_after_recove
     }
     let notes = Notes::hear(&other);
     server.cont();
-    until(&tier, true).await;
+    until_is(&tier, true).await;
     // Before any call of this node: others must not read it either.
     for id in &ids {
         let key = format!("{{bw1:default:{id}}}:e");
@@ -152,7 +152,7 @@ async fn a_cut_connection_says_lost_then_resumed_then_alive_and_loses_no_later_e
         heard[..3],
         [TierEvent::Lost, TierEvent::Resumed, TierEvent::Alive]
     );
-    until(&other, true).await;
+    until_is(&other, true).await;
     let id = fresh_id();
     other.purge(id, PurgeKind::Hard, SECOND).await.unwrap();
     sleep(Duration::from_millis(100)).await;
@@ -165,7 +165,7 @@ async fn an_idle_node_notices_a_frozen_server_by_its_heartbeat() {
     let tier = connect(&server).await;
     let notes = Notes::hear(&tier);
     server.stop();
-    let took = until(&tier, false).await;
+    let took = until_is(&tier, false).await;
     assert!(took < 6 * SECOND, "{took:?}");
     sleep(Duration::from_millis(50)).await;
     assert_eq!(notes.all().last(), Some(&TierEvent::Lost));

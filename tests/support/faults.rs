@@ -28,7 +28,7 @@ pub async fn call(tier: &RedisTier) -> Result<bool, ErrorKind> {
 }
 
 /// How long it takes until `tier.is_up()` is `up`.
-pub async fn until(tier: &RedisTier, up: bool) -> Duration {
+pub async fn until_is(tier: &RedisTier, up: bool) -> Duration {
     let start = Instant::now();
     while tier.is_up() != up {
         assert!(start.elapsed() < 10 * SECOND, "still not: up = {up}");

@@ -10,12 +10,12 @@
 )]
 
 pub(crate) mod client;
-pub(crate) mod origin;
-pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub mod faults;
 #[cfg(feature = "redis")]
 pub mod instrumented;
+pub(crate) mod origin;
+pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod shared;
