@@ -1,5 +1,4 @@
 //! A stampede-protecting HTTP cache: one request in the whole fleet refreshes, the rest are served.
-#![allow(dead_code)]
 
 mod clock;
 mod config;

@@ -59,6 +59,7 @@ impl<T: Clone> Flights<T> {
     }
 
     /// True if a flight of `id` is under way.
+    #[cfg(test)]
     pub(crate) fn underway(&self, id: EntryId) -> bool {
         self.map.lock().contains_key(&id)
     }
@@ -173,6 +174,7 @@ impl<T: Clone> Lead<T> {
     }
 
     /// True if a purge struck this flight off.
+    #[cfg(test)]
     pub(crate) fn is_purged(&self) -> bool {
         *self.flight.purged.lock()
     }

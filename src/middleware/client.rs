@@ -14,7 +14,6 @@ pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
     pub(crate) head: bool,
     pub(crate) authorized: bool,
-    pub(crate) only_if_cached: bool,
     pub(crate) primary: Key,
 }
 
@@ -24,7 +23,6 @@ impl Client {
             headers: request.headers().clone(),
             head: *request.method() == Method::HEAD,
             authorized: request::authorization(request.headers()),
-            only_if_cached: request::only_if_cached(request.headers()),
             primary,
         }
     }

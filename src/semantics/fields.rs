@@ -38,16 +38,6 @@ pub(crate) fn ensure_date(headers: &mut HeaderMap, received: SystemTime) {
     }
 }
 
-/// Removes the fields that are for one connection only (RFC 9110 §7.6.1).
-pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    for name in listed(headers) {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
 /// True if a response's field may be stored, given those that its `Connection` lists.
 pub(crate) fn storable(name: &HeaderName, listed: &[HeaderName]) -> bool {
     *name != AGE && !HOP_BY_HOP.contains(name) && !listed.contains(name)

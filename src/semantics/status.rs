@@ -13,14 +13,10 @@ pub(crate) enum Fwd {
     Method,
     /// There was nothing to use, for whichever reason.
     Miss,
-    /// Nothing is stored for this URL.
-    UriMiss,
     /// Nothing is stored for this variant of the URL.
     VaryMiss,
     /// What is stored was stale.
     Stale,
-    /// It was fresh, but the request's directives wanted better.
-    Request,
 }
 
 impl Fwd {
@@ -30,10 +26,8 @@ impl Fwd {
             Self::Bypass => "bypass",
             Self::Method => "method",
             Self::Miss => "miss",
-            Self::UriMiss => "uri-miss",
             Self::VaryMiss => "vary-miss",
             Self::Stale => "stale",
-            Self::Request => "request",
         }
     }
 }

@@ -70,19 +70,6 @@ fn stored_values_share_no_bytes_with_what_was_read() {
 }
 
 #[test]
-fn hop_by_hop_fields_are_stripped() {
-    let mut headers = head(&[
-        ("connection", "a, keep-alive, te"),
-        ("a", "1"),
-        ("b", "2"),
-        ("te", "trailers"),
-        ("age", "3"),
-    ]);
-    strip_hop_by_hop(&mut headers);
-    assert_eq!(headers, head(&[("b", "2"), ("age", "3")]));
-}
-
-#[test]
 fn a_missing_date_is_that_of_receipt_and_a_present_one_stays() {
     let mut headers = HeaderMap::new();
     ensure_date(&mut headers, UNIX_EPOCH);

@@ -23,7 +23,7 @@ fn reports_are_written_in_order() {
         ),
         (
             Report {
-                fwd: Some(Fwd::UriMiss),
+                fwd: Some(Fwd::VaryMiss),
                 fwd_status: Some(304),
                 ttl: Some(0),
                 stored: true,
@@ -31,7 +31,7 @@ fn reports_are_written_in_order() {
                 detail: Some("no-store"),
                 ..none
             },
-            "b; fwd=uri-miss; fwd-status=304; ttl=0; stored; collapsed; detail=no-store",
+            "b; fwd=vary-miss; fwd-status=304; ttl=0; stored; collapsed; detail=no-store",
         ),
         (
             Report {

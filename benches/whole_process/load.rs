@@ -1,0 +1,93 @@
+//! A closed-loop load on keep-alive connections, as light as it can be.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Keeps this process on one core.
+pub(crate) fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    if set.set(core).is_ok() {
+        sched_setaffinity(Pid::from_raw(0), &set).expect("it may be pinned");
+    }
+}
+
+/// How many requests `connections` clients get answered in that time, one at a time each.
+pub(crate) fn run(address: &str, connections: usize, time: Duration) -> u64 {
+    let length = response_length(address);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let clients =
+            (0..connections).map(|_| tokio::spawn(client(address.to_owned(), length, time)));
+        let clients: Vec<_> = clients.collect();
+        let mut total = 0;
+        for client in clients {
+            total += client.await.expect("a client does not panic");
+        }
+        total
+    })
+}
+
+async fn client(address: String, length: usize, time: Duration) -> u64 {
+    let mut stream = tokio::net::TcpStream::connect(&address)
+        .await
+        .expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    let request = request(&address);
+    let mut buffer = vec![0; 256 * 1024];
+    let mut answered = 0;
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end {
+        stream.write_all(&request).await.expect("it is there");
+        let mut left = length;
+        while left > 0 {
+            let read = stream.read(&mut buffer).await.expect("it answers");
+            assert!(read > 0 && read <= left + 64, "it answers as before");
+            left = left.saturating_sub(read);
+        }
+        answered += 1;
+    }
+    answered
+}
+
+fn request(address: &str) -> Vec<u8> {
+    format!(
+        "GET /hot?size=1 HTTP/1.1\r\nhost: {address}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Bytes of one response, head included: constant but for the digits of `Age` and `ttl`.
+fn response_length(address: &str) -> usize {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut length = 0;
+    // The first fetches; the second is a hit.
+    for _ in 0..2 {
+        stream.write_all(&request(address)).expect("it is there");
+        stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .expect("a socket");
+        let mut buffer = vec![0; 64 * 1024];
+        length = 0;
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    break;
+                }
+                Err(error) => panic!("it answers: {error}"),
+            }
+        }
+    }
+    length
+}
