@@ -31,12 +31,12 @@ pub(crate) struct Front {
     // A connection is polled by one task at a time, and the borrow ends before `call` returns.
     cache: RefCell<Cached>,
     site: Site,
-    name: HeaderValue,
+    name: &'static str,
 }
 
 impl Front {
     /// `name` is what the cache calls itself in `Cache-Status`.
-    pub(crate) fn new(cache: Cached, site: Site, name: HeaderValue) -> Self {
+    pub(crate) fn new(cache: Cached, site: Site, name: &'static str) -> Self {
         Self {
             cache: RefCell::new(cache),
             site,
@@ -64,7 +64,6 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, mut request: Request<Incoming>) -> FrontFuture {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let fwd = if reads { "miss" } else { "method" };
-        let name = self.name.clone();
         let state = match self.settle(&mut request) {
             Err((status, what)) => State::Refused(Some(text(status, what))),
             Ok(()) => {
@@ -78,6 +77,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 }
             }
         };
+        let name = self.name;
         FrontFuture { state, name, fwd }
     }
 }
@@ -87,7 +87,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 pub(crate) struct FrontFuture {
     #[pin]
     state: State,
-    name: HeaderValue,
+    name: &'static str,
     fwd: &'static str,
 }
 
@@ -123,12 +123,11 @@ impl Future for FrontFuture {
 }
 
 /// The leader's own answer to a failing origin. Its followers have theirs from the cache.
-fn failed(error: &OriginError, name: &HeaderValue, fwd: &str) -> Response<Served> {
+fn failed(error: &OriginError, name: &str, fwd: &str) -> Response<Served> {
     let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = cause.last().map(ToString::to_string).unwrap_or_default();
     tracing::warn!(detail = error.detail(), cause, "{error}");
     let mut response = text(error.status(), &error.to_string());
-    let name = name.to_str().unwrap_or("bellwether");
     let status = format!("{name}; fwd={fwd}; detail={}", error.detail());
     if let Ok(status) = HeaderValue::from_str(&status) {
         response.headers_mut().insert("cache-status", status);

@@ -23,7 +23,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bellwether::{Cache, Error};
-use http::HeaderValue;
 use tower::Layer as _;
 use tracing_subscriber::EnvFilter;
 
@@ -125,15 +124,12 @@ async fn run() -> Result<(), Failure> {
         demo::explain(address, upstream.target());
     }
 
-    let name = HeaderValue::from_str(&name).map_err(|error| Failure::start(error.to_string()))?;
+    // Leaked once: every request has it at hand without counting references.
+    let name: &'static str = name.leak();
     let layer = cache.layer();
     let front = |client: SocketAddr, local: SocketAddr| {
         let origin = Origin::new(Arc::clone(&upstream), client.ip());
-        Front::new(
-            layer.layer(origin),
-            Site::new(local, host.clone()),
-            name.clone(),
-        )
+        Front::new(layer.layer(origin), Site::new(local, host.clone()), name)
     };
     let stop = async {
         if let Err(error) = server::stop_signal().await {
