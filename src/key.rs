@@ -60,7 +60,7 @@ impl fmt::Debug for EntryId {
 }
 
 /// The text of a key. Most fit inline, so that a look-up does not allocate.
-pub(crate) type KeyText = SmallVec<[u8; 192]>;
+pub(crate) type KeyText = SmallVec<[u8; 112]>;
 
 /// What was asked for: a URL, or one variant of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +95,8 @@ impl Key {
     ) -> Self {
         let mut text = self.text.clone();
         text.push(b'\n');
-        text.extend_from_slice(generation.to_string().as_bytes());
+        let digit = |shift: u32| b"0123456789abcdef"[(generation >> shift & 0xf) as usize];
+        text.extend((0..16).rev().map(|place| digit(place * 4)));
         for (name, value) in values {
             // A field's value holds no line break; an absent field has no colon.
             text.push(b'\n');

@@ -97,7 +97,7 @@ pub(crate) fn read(
             let windows = Windows::from_remaining(asked, view.fresh_ms, &lifetime);
             Known::Record(Arc::new(Record {
                 key: key.into(),
-                head,
+                head: head.with_room(),
                 body: own(&content.body),
                 lifetime,
                 windows,

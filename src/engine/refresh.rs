@@ -207,7 +207,7 @@ impl Refresh {
         let fence = self.lease.as_ref().map(Lease::fence);
         Record {
             key: key.into(),
-            head,
+            head: head.with_room(),
             body,
             lifetime,
             windows,

@@ -130,8 +130,8 @@ pub(crate) fn encode_response(
     ] {
         meta.put_time(time);
     }
-    meta.put_count(head.headers.len());
-    for (name, value) in &head.headers {
+    meta.put_count(head.fields().count());
+    for (name, value) in head.fields() {
         meta.put(&[if value.is_sensitive() { SENSITIVE } else { 0 }]);
         meta.put_name(name);
         meta.put_text(value.as_bytes());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AGE, CACHE_STATUS, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::Moment;
@@ -15,6 +16,28 @@ use crate::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+}
+
+impl Head {
+    /// Leaves room for the two fields that every response gets of its own, `Age` and
+    /// `Cache-Status`: a hit then replaces values in its copy of the map instead of growing it.
+    #[must_use]
+    pub(crate) fn with_room(mut self) -> Self {
+        let room = HeaderValue::from_static("");
+        self.headers.insert(AGE, room.clone());
+        self.headers.entry(CACHE_STATUS).or_insert(room);
+        self
+    }
+
+    /// The fields without that room.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let is_room = |name: &HeaderName, value: &HeaderValue| {
+            *name == AGE || (*name == CACHE_STATUS && value.is_empty())
+        };
+        self.headers
+            .iter()
+            .filter(move |(name, value)| !is_room(name, value))
+    }
 }
 
 /// Where something stored stands among its versions.

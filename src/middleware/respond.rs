@@ -69,15 +69,25 @@ impl Shared {
                 response
             };
         let headers = response.headers_mut();
-        headers.insert(AGE, HeaderValue::from(record.windows.age_secs(now)));
+        headers.insert(AGE, status::seconds(record.windows.age_secs(now)));
         self.sign(headers, report);
         response
     }
 
     /// Adds our member of `Cache-Status`, after those of the caches nearer to the origin.
     pub(crate) fn sign(&self, headers: &mut HeaderMap, report: &Report) {
-        if let Some(name) = &self.name {
-            headers.append(CACHE_STATUS, status::render(name, report));
+        let room = headers
+            .get_mut(CACHE_STATUS)
+            .filter(|value| value.is_empty());
+        match (&self.name, room) {
+            (Some(name), Some(room)) => *room = status::render(name, report),
+            (Some(name), None) => {
+                headers.append(CACHE_STATUS, status::render(name, report));
+            }
+            (None, Some(_)) => {
+                headers.remove(CACHE_STATUS);
+            }
+            (None, None) => {}
         }
     }
 

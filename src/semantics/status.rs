@@ -120,6 +120,42 @@ fn is_token(word: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(byte))
 }
 
+/// A number of seconds as a field value. Up to 9,999 (hours: most of what a cache is asked for) it
+/// allocates nothing: the digits are there already.
+pub(crate) fn seconds(seconds: u64) -> HeaderValue {
+    let (width, start) = match seconds {
+        0..10 => (1, seconds),
+        10..100 => (2, 10 + (seconds - 10) * 2),
+        100..1_000 => (3, 190 + (seconds - 100) * 3),
+        1_000..10_000 => (4, 2_890 + (seconds - 1_000) * 4),
+        _ => return HeaderValue::from(seconds),
+    };
+    let start = usize::try_from(start).unwrap_or(0);
+    let digits = Bytes::from_static(&NUMBERS[start..start + width]);
+    HeaderValue::from_maybe_shared(digits).unwrap_or_else(|_| HeaderValue::from(seconds))
+}
+
+/// The numbers from 0 to 9,999, one after the other.
+static NUMBERS: [u8; 38_890] = {
+    let mut digits = [0; 38_890];
+    let (mut number, mut at) = (0_u32, 0);
+    while number < 10_000 {
+        let mut unit = match number {
+            0..10 => 1,
+            10..100 => 10,
+            100..1_000 => 100,
+            _ => 1_000,
+        };
+        while unit > 0 {
+            digits[at] = b'0' + (number / unit % 10) as u8;
+            unit /= 10;
+            at += 1;
+        }
+        number += 1;
+    }
+    digits
+};
+
 /// Appends an integer within the range of RFC 8941 §3.3.1.
 fn integer(text: &mut Text, number: i64) {
     const MOST: u64 = 999_999_999_999_999;

@@ -107,3 +107,10 @@ proptest! {
         prop_assert!(value.to_str().unwrap().starts_with(&name));
     }
 }
+
+#[test]
+fn seconds_are_written_as_numbers_whichever_way_they_are_made() {
+    for number in (0..20_000).chain([u64::MAX]) {
+        assert_eq!(seconds(number), number.to_string());
+    }
+}

@@ -1,0 +1,128 @@
+//! A hit allocates for its response only, and is ready at once.
+//!
+//! The count of a hit of five stored fields, and why each is there:
+//!
+//! | | what |
+//! |---|---|
+//! | 2 | the response's header map: its index and its entries (hyper wants one of its own) |
+//! | 1 | the value of `Cache-Status` (its `ttl` changes every second) |
+//! | 0 | `Age` up to 9,999 s, the key, the look-up, the body (shared), the future |
+
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bellwether::{Cache, CacheService};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::util::ServiceFn;
+use tower::{Layer, Service, service_fn};
+
+type Asked = Request<Empty<Bytes>>;
+type Answer = Result<Response<Full<Bytes>>, Infallible>;
+type Inner = ServiceFn<fn(Asked) -> std::future::Ready<Answer>>;
+
+/// What a hit allocates: see the table above.
+const HIT: u64 = 3;
+
+fn answer(request: Asked) -> std::future::Ready<Answer> {
+    let response = Response::builder()
+        .header("content-type", "text/plain")
+        .header("content-length", "1024")
+        .header("etag", "\"v1\"")
+        .header("cache-control", "max-age=86400");
+    let response = match request.uri().path() {
+        "/vary" => response.header("vary", "accept-language"),
+        _ => response,
+    };
+    std::future::ready(Ok(response
+        .body(Full::from(vec![b'x'; 1_024]))
+        .expect("a response")))
+}
+
+fn request(path: &'static str) -> Asked {
+    Request::builder()
+        .uri(path)
+        .header("host", "bench.test")
+        .header("accept", "*/*")
+        .header("accept-language", "en")
+        .body(Empty::new())
+        .expect("a request")
+}
+
+async fn warmed() -> CacheService<Inner> {
+    let cache = Cache::builder().build().expect("the defaults");
+    let service = cache.layer().layer(service_fn(
+        answer as fn(Asked) -> std::future::Ready<Answer>,
+    ));
+    for path in ["/", "/vary"] {
+        let response = service
+            .clone()
+            .call(request(path))
+            .await
+            .expect("infallible");
+        response.into_body().collect().await.expect("a body");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    service
+}
+
+/// Allocations of a call that must be a hit and ready at once, and of reading its body.
+fn count(service: &mut CacheService<Inner>, path: &'static str) -> u64 {
+    let asked = request(path);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut polled = None;
+    let info = allocation_counter::measure(|| {
+        assert!(Service::<Asked>::poll_ready(service, &mut cx).is_ready());
+        let mut future = std::pin::pin!(service.call(asked));
+        let Poll::Ready(Ok(response)) = future.poll_unpin(&mut cx) else {
+            panic!("a hit is ready at once");
+        };
+        let (parts, body) = response.into_parts();
+        let frame = std::pin::pin!(body).frame().poll_unpin(&mut cx);
+        assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        polled = Some(parts);
+    });
+    let parts = polled.expect("it was polled");
+    let status = parts.headers["cache-status"].to_str().expect("text");
+    assert!(status.starts_with("bellwether; hit; ttl="), "{status}");
+    info.count_total
+}
+
+#[tokio::test]
+async fn a_hit_allocates_for_its_response_only_and_makes_no_task() {
+    let mut service = warmed().await;
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    // moka works off its read log now and then; that is nobody's hit.
+    let counts: Vec<u64> = (0..1_000).map(|_| count(&mut service, "/")).collect();
+    let usual = counts.iter().filter(|count| **count == HIT).count();
+    assert!(
+        usual >= 990,
+        "{HIT} allocations expected, seen {:?}",
+        &counts[..20]
+    );
+    assert_eq!(
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks(),
+        tasks
+    );
+}
+
+#[tokio::test]
+async fn a_variant_allocates_no_more_than_a_plain_hit() {
+    let mut service = warmed().await;
+    let counts: Vec<u64> = (0..1_000).map(|_| count(&mut service, "/vary")).collect();
+    let usual = counts.iter().filter(|count| **count == HIT).count();
+    let spread = counts
+        .iter()
+        .fold(std::collections::BTreeMap::new(), |mut map, count| {
+            *map.entry(*count).or_insert(0) += 1;
+            map
+        });
+    assert!(usual >= 970, "{spread:?}");
+}
