@@ -67,7 +67,7 @@ impl Refresh {
             length,
             by,
         });
-        match self.copy(&mut writer, body, length).await {
+        match self.copy(&writer, body, length).await {
             Copied::Whole(trailers) => {
                 let whole = writer.assemble();
                 writer.finish(trailers);
@@ -92,7 +92,7 @@ impl Refresh {
 
     async fn copy(
         &mut self,
-        writer: &mut Writer,
+        writer: &Writer,
         mut body: Pin<Box<dyn Source>>,
         length: Option<u64>,
     ) -> Copied {
@@ -143,7 +143,7 @@ impl Refresh {
 }
 
 async fn copy(
-    writer: &mut Writer,
+    writer: &Writer,
     body: &mut Pin<Box<dyn Source>>,
     length: Option<u64>,
     idle: Duration,

@@ -128,7 +128,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Appends. Waits only if the log is over its limit and its slowest reader is behind.
-    pub(crate) async fn push(&mut self, chunk: Bytes) {
+    pub(crate) async fn push(&self, chunk: Bytes) {
         let wakers = {
             let mut state = self.log.state.lock();
             state.held += chunk.len() as u64;
@@ -296,7 +296,7 @@ mod tests {
         }
     }
 
-    fn push(writer: &mut Writer, text: &'static str) {
+    fn push(writer: &Writer, text: &'static str) {
         assert_ready!(task::spawn(writer.push(Bytes::from_static(text.as_bytes()))).poll());
     }
 
@@ -305,10 +305,10 @@ mod tests {
         let (mut writer, log) = Log::new(100);
         let mut early = task::spawn(log.reader().expect("it is whole"));
         assert_pending!(next(&mut early));
-        push(&mut writer, "ab");
+        push(&writer, "ab");
         assert!(early.is_woken());
         assert_eq!(data(next(&mut early)), "ab");
-        push(&mut writer, "c");
+        push(&writer, "c");
         let mut late = task::spawn(log.reader().expect("it is whole"));
         assert_eq!(data(next(&mut late)), "ab");
         assert_eq!(data(next(&mut late)), "c");
@@ -320,9 +320,9 @@ mod tests {
 
     #[test]
     fn a_writer_that_goes_away_breaks_the_body_and_never_ends_it() {
-        let (mut writer, log) = Log::new(100);
+        let (writer, log) = Log::new(100);
         let mut reader = task::spawn(log.reader().expect("it is whole"));
-        push(&mut writer, "ab");
+        push(&writer, "ab");
         drop(writer);
         assert_eq!(data(next(&mut reader)), "ab");
         assert!(!reader.is_end());
@@ -346,9 +346,9 @@ mod tests {
 
     #[test]
     fn over_the_limit_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
-        let (mut writer, log) = Log::new(3);
+        let (writer, log) = Log::new(3);
         let mut reader = task::spawn(log.reader().expect("it is whole"));
-        push(&mut writer, "abc");
+        push(&writer, "abc");
         let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
         assert_pending!(held_back.poll());
         assert_eq!(data(next(&mut reader)), "abc");
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_leaves_frees_the_writer() {
-        let (mut writer, log) = Log::new(1);
+        let (writer, log) = Log::new(1);
         let reader = log.reader().expect("it is whole");
         let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
         assert_pending!(held_back.poll());

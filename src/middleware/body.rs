@@ -157,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_off_ends_in_an_error() {
-        let (mut writer, log) = Log::new(100);
+        let (writer, log) = Log::new(100);
         let body = ResponseBody::<Empty<Bytes>>::log(log.reader().expect("whole"), Some(5));
         assert_eq!(body.size_hint().exact(), Some(5));
         writer.push(Bytes::from_static(b"ab")).await;

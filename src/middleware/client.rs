@@ -75,7 +75,12 @@ mod tests {
 
     #[test]
     fn the_host_comes_from_the_uri_or_the_field_and_must_not_contradict_itself() {
-        let table: [(&str, &[&str], Option<(&str, &str)>); 7] = [
+        type Case = (
+            &'static str,
+            &'static [&'static str],
+            Option<(&'static str, &'static str)>,
+        );
+        let table: [Case; 7] = [
             ("/a?b", &["x"], Some(("x", "/a?b"))),
             ("http://x/a", &[], Some(("x", "/a"))),
             ("http://x", &["X"], Some(("x", "/"))),

@@ -36,13 +36,16 @@ pub(crate) enum Back<S, B, RB, E> {
     Error(E),
 }
 
+/// The way back to the client.
+type Return<S, B, RB> = oneshot::Sender<Back<S, B, RB, <S as Service<Request<B>>>::Error>>;
+
 /// A client's request on its way to the inner service.
 pub(crate) struct Outbound<S, B, RB>
 where
     S: Service<Request<B>>,
 {
     parts: Option<(S, Request<B>)>,
-    back: Option<oneshot::Sender<Back<S, B, RB, S::Error>>>,
+    back: Option<Return<S, B, RB>>,
     shared: Arc<Shared>,
     traits: RequestTraits,
 }

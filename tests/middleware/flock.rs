@@ -233,7 +233,12 @@ async fn what_is_for_one_request_only_is_not_shared_and_nobody_queues_for_it() {
 #[tokio::test(start_paused = true)]
 async fn requests_past_the_cache_say_why() {
     let site = Site::new(|_, _| Reply::ok("x").cached("max-age=60"));
-    let table: [(&str, &[(&str, &str)], &str); 4] = [
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let table: [Case; 4] = [
         ("OPTIONS", &[], "bellwether; fwd=bypass; detail=method"),
         (
             "GET",
