@@ -161,6 +161,18 @@ impl Engine {
         self.waits.wake(id);
     }
 
+    /// Takes away what is held under `id`, if its fetch began before that moment.
+    pub(crate) fn drop_older(&self, id: EntryId, than: Moment) {
+        let fetched = match self.local.get_by_id(id) {
+            Some(Known::Record(record)) => record.stamp.fetched,
+            Some(Known::Rule(rule)) => rule.stamp.fetched,
+            Some(Known::Verdict(_)) | None => return,
+        };
+        if fetched <= than {
+            self.local.remove(id);
+        }
+    }
+
     /// Takes the entry and all its variants away on every node.
     ///
     /// # Errors

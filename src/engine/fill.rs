@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::engine::drive::Drive;
 use crate::engine::landing::{By, Landing};
 use crate::engine::origin::{Draft, Source};
 use crate::engine::refresh::{Keep, Refresh};
@@ -15,8 +16,12 @@ use crate::engine::store::Place;
 use crate::entry::Record;
 use crate::event::Incident;
 use crate::flight::{Item, Log, Writer};
-use crate::local::Known;
+use crate::local::{Known, Verdict};
 use crate::shared::BlockKind;
+
+/// Time for those who wait to come and read, before the start of a body that is too large to be
+/// stored may be forgotten.
+const COMING: Duration = Duration::from_millis(50);
 
 /// How the copying of a body ended.
 enum Copied {
@@ -60,6 +65,9 @@ impl Refresh {
             }
             self.drive.lead.also_under(place.key.id());
         }
+        if let (Some(berth), Some(reader)) = (&self.drive.job.berth, log.reader()) {
+            berth.keep(reader);
+        }
         let by = By::Origin(status);
         self.drive.lead.announce(Landing::Filling {
             record: Arc::clone(&record),
@@ -97,8 +105,19 @@ impl Refresh {
         length: Option<u64>,
     ) -> Copied {
         let idle = self.drive.engine.tuning.fetch_timeout;
-        let lead = &mut self.drive.lead;
-        let copying = copy(writer, &mut body, length, idle, || lead.withdraw());
+        let Drive {
+            engine, lead, job, ..
+        } = &mut self.drive;
+        let key = &job.key;
+        let outgrown = || {
+            lead.withdraw();
+            engine.counters.incident(Incident::BodyTooLarge, &key.id());
+            // From now on, not from the end of what may be a long body.
+            let until = engine.now().plus(engine.tuning.uncacheable_local);
+            let verdict = Known::Verdict(Arc::new(Verdict::new(key, until, false)));
+            lead.store(|| engine.local.insert(key.id(), verdict));
+        };
+        let copying = copy(writer, &mut body, length, idle, outgrown);
         match &self.lease {
             Some(lease) => lease.hold(copying).await,
             None => copying.await,
@@ -126,11 +145,6 @@ impl Refresh {
     /// It outgrew `max_body_size`: nothing is stored, and the next ones go alone.
     async fn give_up(mut self) {
         let engine = Arc::clone(&self.drive.engine);
-        engine
-            .counters
-            .incident(Incident::BodyTooLarge, &self.drive.job.key.id());
-        self.drive
-            .judge_uncacheable(engine.tuning.uncacheable_local, false);
         if let Some(lease) = self.lease.take() {
             lease
                 .release(Some((
@@ -147,9 +161,11 @@ async fn copy(
     body: &mut Pin<Box<dyn Source>>,
     length: Option<u64>,
     idle: Duration,
-    mut outgrown: impl FnMut(),
+    outgrown: impl FnOnce(),
 ) -> Copied {
-    let (mut copied, mut over) = (0_u64, false);
+    let begun = tokio::time::Instant::now();
+    let mut copied = 0_u64;
+    let mut outgrown = Some(outgrown);
     loop {
         let next = poll_fn(|cx| body.as_mut().poll_next(cx));
         let Ok(next) = tokio::time::timeout(idle, next).await else {
@@ -161,14 +177,21 @@ async fn copy(
                 if length.is_some_and(|length| copied > length) {
                     return Copied::Broken;
                 }
-                writer.push(chunk).await;
-                if !over && writer.is_over() {
-                    over = true;
-                    // Its start is forgotten: nobody can join any more.
+                writer.push(chunk);
+                if writer.is_over()
+                    && let Some(outgrown) = outgrown.take()
+                {
                     outgrown();
+                    // Those who were told of it may not have come yet.
+                    tokio::time::sleep_until(begun + COMING).await;
+                    writer.seal();
                 }
-                if over && !writer.has_readers() {
-                    return Copied::Deserted;
+                if outgrown.is_none() {
+                    // A reader that stands still holds up the others for so long, and no longer.
+                    let room = tokio::time::timeout(idle, writer.room()).await;
+                    if room.is_err() || !writer.has_readers() {
+                        return Copied::Deserted;
+                    }
                 }
             }
             Some(Ok(Item::Trailers(trailers))) => return Copied::Whole(Some(trailers)),

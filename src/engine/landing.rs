@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::origin::Select;
 use crate::entry::{Record, VaryRule};
-use crate::flight::Log;
+use crate::flight::{Berth, Log};
 use crate::key::Key;
 use crate::local::Known;
 
@@ -20,6 +20,8 @@ pub(crate) struct Job {
     pub(crate) held: Option<Known>,
     pub(crate) task: Task,
     pub(crate) select: Arc<dyn Select>,
+    /// The place of the leader's own client, if one waits.
+    pub(crate) berth: Option<Arc<Berth>>,
 }
 
 /// Why there is a flight.

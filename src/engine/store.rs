@@ -290,8 +290,9 @@ impl Refresh {
 
     /// The store refused: there is something newer than this, and than what is here.
     fn refused_late(&self, place: &Place) {
-        self.drive.engine.local.remove(place.key.id());
-        self.drive.engine.local.remove(self.drive.job.key.id());
+        for id in [place.key.id(), self.drive.job.key.id()] {
+            self.drive.engine.drop_older(id, self.started);
+        }
         self.drop_new_rule(place);
     }
 

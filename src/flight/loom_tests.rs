@@ -123,7 +123,7 @@ fn loom_a_reader_sees_all_of_a_body_and_its_end() {
         let (mut writer, log) = Log::new(100);
         let mut reader = log.reader().expect("it is whole");
         let write = thread::spawn(move || {
-            block_on(writer.push(Bytes::from_static(b"ab")));
+            writer.push(Bytes::from_static(b"ab"));
             writer.finish(None);
         });
         let mut body = Vec::new();
@@ -143,7 +143,9 @@ fn loom_a_writer_held_back_by_the_limit_goes_on_when_its_reader_leaves() {
         let (mut writer, log) = Log::new(1);
         let reader = log.reader().expect("it is whole");
         let leave = thread::spawn(move || drop(reader));
-        block_on(writer.push(Bytes::from_static(b"abc")));
+        writer.push(Bytes::from_static(b"abc"));
+        writer.seal();
+        block_on(writer.room());
         writer.finish(None);
         leave.join().expect("it ends");
     });

@@ -31,6 +31,8 @@ struct State {
     limit: u64,
     /// True once it has outgrown `limit`: it will not be stored.
     over: bool,
+    /// True once it may forget: its start can no longer be had.
+    sealed: bool,
     end: Option<End>,
     readers: Vec<Option<usize>>,
     wakers: Wakers,
@@ -64,6 +66,7 @@ impl Log {
                 held: 0,
                 limit,
                 over: false,
+                sealed: false,
                 end: None,
                 readers: Vec::new(),
                 wakers: Wakers::default(),
@@ -82,7 +85,7 @@ impl Log {
     /// A reader from the start; `None` if the start has been forgotten.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.state.lock();
-        if state.over {
+        if state.sealed {
             return None;
         }
         let seat = state
@@ -105,7 +108,7 @@ impl Log {
 }
 
 impl State {
-    /// Forgets what every reader has read. Only a log that is over its limit may.
+    /// Forgets what every reader has read. Only a sealed log may.
     fn forget(&mut self) {
         let slowest = self.readers.iter().flatten().min().copied();
         let keep_from = slowest.unwrap_or(self.forgotten + self.chunks.len());
@@ -127,25 +130,36 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Appends. Waits only if the log is over its limit and its slowest reader is behind.
-    pub(crate) async fn push(&self, chunk: Bytes) {
+    /// Appends.
+    pub(crate) fn push(&self, chunk: Bytes) {
         let wakers = {
             let mut state = self.log.state.lock();
             state.held += chunk.len() as u64;
             state.chunks.push_back(chunk);
             state.over |= state.held > state.limit;
-            if state.over {
+            if state.sealed {
                 state.forget();
             }
             state.wakers.take()
         };
         wake(wakers);
+    }
+
+    /// From now on the log forgets what all its readers have read, and nobody can join them.
+    pub(crate) fn seal(&self) {
+        let mut state = self.log.state.lock();
+        state.sealed = true;
+        state.forget();
+    }
+
+    /// Waits until the slowest reader of a sealed log has come close enough.
+    pub(crate) async fn room(&self) {
         poll_fn(|cx| self.poll_room(cx)).await;
     }
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.log.state.lock();
-        if state.over && state.held > state.limit {
+        if state.sealed && state.held > state.limit {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -227,7 +241,7 @@ impl Reader {
         if let Some(chunk) = state.chunks.get(index).cloned() {
             self.next += 1;
             state.readers[self.seat] = Some(self.next);
-            let writer = if state.over {
+            let writer = if state.sealed {
                 state.forget();
                 state.writer.take()
             } else {
@@ -270,12 +284,70 @@ impl Drop for Reader {
             let mut state = self.log.state.lock();
             state.wakers.leave(&mut self.slot);
             state.readers[self.seat] = None;
-            if state.over {
+            if state.sealed {
                 state.forget();
             }
             state.writer.take()
         };
         wake(writer.into_iter().collect());
+    }
+}
+
+/// Keeps a place for the leader's own client, whose request is spent: it must not miss the start of
+/// its own response, however late it comes to read it.
+#[derive(Debug)]
+pub(crate) struct Berth {
+    state: Mutex<BerthState>,
+}
+
+#[derive(Debug)]
+enum BerthState {
+    Vacant,
+    Kept(Reader),
+    /// The client has come, or has left.
+    Closed,
+}
+
+impl Berth {
+    /// The place, and the claim on it.
+    pub(crate) fn new() -> (Arc<Self>, Claim) {
+        let berth = Arc::new(Self {
+            state: Mutex::new(BerthState::Vacant),
+        });
+        (Arc::clone(&berth), Claim(berth))
+    }
+
+    /// Keeps `reader` for the client, unless that has left.
+    pub(crate) fn keep(&self, reader: Reader) {
+        let mut state = self.state.lock();
+        if matches!(*state, BerthState::Vacant) {
+            *state = BerthState::Kept(reader);
+        } else {
+            // A reader that is dropped takes the log's lock, so not under this one.
+            drop(state);
+            drop(reader);
+        }
+    }
+}
+
+/// The client's claim on its [`Berth`]. Dropping it gives the place up.
+#[derive(Debug)]
+pub(crate) struct Claim(Arc<Berth>);
+
+impl Claim {
+    /// The reader, if one was kept.
+    pub(crate) fn take(&self) -> Option<Reader> {
+        let last = std::mem::replace(&mut *self.0.state.lock(), BerthState::Closed);
+        match last {
+            BerthState::Kept(reader) => Some(reader),
+            BerthState::Vacant | BerthState::Closed => None,
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 
@@ -297,7 +369,7 @@ mod tests {
     }
 
     fn push(writer: &Writer, text: &'static str) {
-        assert_ready!(task::spawn(writer.push(Bytes::from_static(text.as_bytes()))).poll());
+        writer.push(Bytes::from_static(text.as_bytes()));
     }
 
     #[test]
@@ -345,19 +417,22 @@ mod tests {
     }
 
     #[test]
-    fn over_the_limit_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
+    fn sealed_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
         let (writer, log) = Log::new(3);
         let mut reader = task::spawn(log.reader().expect("it is whole"));
         push(&writer, "abc");
-        let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
-        assert_pending!(held_back.poll());
-        assert_eq!(data(next(&mut reader)), "abc");
-        assert!(held_back.is_woken());
-        assert_ready!(held_back.poll());
-        drop(held_back);
+        assert!(!writer.is_over());
+        push(&writer, "def");
         assert!(writer.is_over());
         assert!(writer.assemble().is_none());
-        assert!(log.reader().is_none(), "its start is gone");
+        drop(log.reader().expect("its start is there until it is sealed"));
+        writer.seal();
+        assert!(log.reader().is_none(), "its start may go");
+        let mut room = task::spawn(writer.room());
+        assert_pending!(room.poll());
+        assert_eq!(data(next(&mut reader)), "abc");
+        assert!(room.is_woken());
+        assert_ready!(room.poll());
         assert_eq!(data(next(&mut reader)), "def");
         assert_eq!(log.state.lock().held, 0);
     }
@@ -366,12 +441,32 @@ mod tests {
     fn a_reader_that_leaves_frees_the_writer() {
         let (writer, log) = Log::new(1);
         let reader = log.reader().expect("it is whole");
-        let mut held_back = task::spawn(writer.push(Bytes::from_static(b"def")));
-        assert_pending!(held_back.poll());
+        push(&writer, "def");
+        writer.seal();
+        let mut room = task::spawn(writer.room());
+        assert_pending!(room.poll());
         drop(reader);
-        assert!(held_back.is_woken());
-        assert_ready!(held_back.poll());
-        drop(held_back);
+        assert!(room.is_woken());
+        assert_ready!(room.poll());
         assert!(!writer.has_readers());
+    }
+
+    #[test]
+    fn a_kept_place_holds_the_start_and_is_given_up_by_a_client_that_leaves() {
+        let (writer, log) = Log::new(1);
+        let (berth, claim) = Berth::new();
+        berth.keep(log.reader().expect("it is whole"));
+        push(&writer, "abc");
+        writer.seal();
+        let mut reader = task::spawn(claim.take().expect("it was kept"));
+        assert_eq!(data(next(&mut reader)), "abc");
+
+        let (berth, claim) = Berth::new();
+        let (writer, log) = Log::new(1);
+        berth.keep(log.reader().expect("it is whole"));
+        drop(claim);
+        assert!(!writer.has_readers());
+        berth.keep(log.reader().expect("it is whole"));
+        assert!(!writer.has_readers(), "who has left gets no place");
     }
 }

@@ -160,7 +160,7 @@ mod tests {
         let (writer, log) = Log::new(100);
         let body = ResponseBody::<Empty<Bytes>>::log(log.reader().expect("whole"), Some(5));
         assert_eq!(body.size_hint().exact(), Some(5));
-        writer.push(Bytes::from_static(b"ab")).await;
+        writer.push(Bytes::from_static(b"ab"));
         drop(writer);
         let error = body.collect().await.expect_err("it broke off");
         assert!(error.is::<BodyError>());

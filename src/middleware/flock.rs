@@ -18,7 +18,7 @@ use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task};
 use crate::entry::{Phase, Record, Stamp, VaryRule, Windows};
 use crate::event::{Incident, Outcome};
-use crate::flight::Seat;
+use crate::flight::{Berth, Claim, Seat};
 use crate::key::Key;
 use crate::local::Known;
 use crate::middleware::body::ResponseBody;
@@ -84,7 +84,7 @@ where
             .unwrap_or(&self.client.primary)
             .clone();
         if let Seat::Lead(lead) = self.shared.engine.join(&key, &self.client.primary) {
-            self.depart(lead, key, sighted, task);
+            self.depart(lead, key, sighted, task, None);
         }
     }
 
@@ -95,6 +95,7 @@ where
         key: Key,
         sighted: Sighted,
         task: Task,
+        berth: Option<Arc<Berth>>,
     ) -> Option<Returned<S, B, RB>> {
         let (service, request) = self.own.take()?;
         let authorized = self.client.authorized;
@@ -107,6 +108,7 @@ where
             held: sighted.known,
             task,
             select: Arc::clone(&self.client) as _,
+            berth,
         };
         self.shared.engine.spawn(lead, job, Box::new(origin));
         Some(returned)
@@ -150,21 +152,22 @@ where
                 .as_ref()
                 .unwrap_or(&self.client.primary)
                 .clone();
-            let (wait, returned) = match self.shared.engine.join(&key, &self.client.primary) {
+            let (wait, mut own) = match self.shared.engine.join(&key, &self.client.primary) {
                 Seat::Follow(_) if always_validated(&sighted) => {
                     return self.pass("revalidated-alone").await;
                 }
                 Seat::Follow(wait) => (wait, None),
                 Seat::Lead(lead) => {
                     let wait = lead.wait();
-                    match self.depart(lead, key.clone(), sighted, task) {
-                        Some(returned) => (wait, Some(returned)),
+                    let (berth, claim) = Berth::new();
+                    match self.depart(lead, key.clone(), sighted, task, Some(berth)) {
+                        Some(returned) => (wait, Some((returned, claim))),
                         // Its own attempt is spent, and nobody else leads.
                         None => break,
                     }
                 }
             };
-            let led = returned.is_some();
+            let led = own.is_some();
             let Ok(landing) = tokio::time::timeout_at(deadline, wait).await else {
                 return Ok(self.shared.fail(Failure::WAIT_TIMEOUT, miss(fwd)));
             };
@@ -176,14 +179,14 @@ where
                             .counters
                             .incident(Incident::Abandoned, &key.id());
                     }
-                    self.take_back(returned).await;
+                    self.take_back(own.take()).await;
                 }
-                Some(Landing::LookAgain) => self.take_back(returned).await,
+                Some(Landing::LookAgain) => self.take_back(own.take()).await,
                 Some(Landing::Refused {
                     reason,
                     authorized_only,
                 }) => {
-                    if let Some(returned) = returned {
+                    if let Some((returned, _)) = own {
                         return self
                             .own_answer(returned, miss(fwd), Some(reason), Failure::ABANDONED)
                             .await;
@@ -193,7 +196,7 @@ where
                     }
                 }
                 Some(Landing::Failed(failure)) => {
-                    if let Some(returned) = returned {
+                    if let Some((returned, _)) = own {
                         return self
                             .own_answer(returned, miss(fwd), Some(failure.detail), failure)
                             .await;
@@ -207,14 +210,15 @@ where
                     ));
                 }
                 Some(landing) => {
-                    if let Some(response) = self.land(&landing, &key, fwd, led) {
+                    let claim = own.as_ref().map(|(_, claim)| claim);
+                    if let Some(response) = self.land(&landing, &key, fwd, claim) {
                         return Ok(response);
                     }
                     if !self.may_wait_again(&landing) {
                         return self.pass("not-shareable").await;
                     }
                     remote = matches!(landing, Landing::Ready { by: By::Remote, .. });
-                    self.take_back(returned).await;
+                    self.take_back(own.take()).await;
                 }
             }
             let now = self.shared.engine.now();
@@ -239,7 +243,7 @@ where
         landing: &Landing,
         key: &Key,
         fwd: Fwd,
-        led: bool,
+        claim: Option<&Claim>,
     ) -> Option<Response<ResponseBody<RB>>> {
         let now = self.shared.engine.now();
         let (record, body, by) = match landing {
@@ -249,7 +253,11 @@ where
                 log,
                 length,
                 by,
-            } => (record, BodyOf::Log(log.reader()?, *length), *by),
+            } => {
+                let kept = claim.and_then(Claim::take);
+                let reader = kept.or_else(|| log.reader())?;
+                (record, BodyOf::Log(reader, *length), *by)
+            }
             _ => return None,
         };
         if !self.is_mine(record, key) {
@@ -263,7 +271,7 @@ where
             By::Local | By::OnError if usable => Outcome::Stale,
             By::Shared if phase == Phase::Fresh => Outcome::SharedHit,
             By::Remote if usable => Outcome::RemoteFollowed,
-            By::Origin(_) if led => Outcome::Led,
+            By::Origin(_) if claim.is_some() => Outcome::Led,
             By::Origin(_) if usable => Outcome::Followed,
             _ => return None,
         };
@@ -334,8 +342,8 @@ where
     }
 
     /// Gets the request back from a flight that did not need it.
-    async fn take_back(&mut self, returned: Option<Returned<S, B, RB>>) {
-        if let Some(returned) = returned
+    async fn take_back(&mut self, own: Option<(Returned<S, B, RB>, Claim)>) {
+        if let Some((returned, _)) = own
             && let Ok(Back::Unspent(service, request)) = returned.await
         {
             self.own = Some((service, request));

@@ -69,7 +69,13 @@ impl Shared {
                 response
             };
         let headers = response.headers_mut();
-        headers.insert(AGE, status::seconds(record.windows.age_secs(now)));
+        let age = record.windows.age_secs(now);
+        if age == 0 && report.fwd.is_some() && !report.collapsed {
+            // RFC 9111 §5.1: its presence would say that the origin did not make it for this one.
+            headers.remove(AGE);
+        } else {
+            headers.insert(AGE, status::seconds(age));
+        }
         self.sign(headers, report);
         response
     }

@@ -273,3 +273,40 @@ async fn requests_past_the_cache_say_why() {
         .await;
     assert_eq!((got.status.as_u16(), site.requests()), (504, 4));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_outgrows_its_limit_reaches_everyone_and_is_stored_nowhere() {
+    let builder = bellwether::Cache::builder().max_body_size(10);
+    // Announced, it is refused by its head; unannounced, while it is copied.
+    for announced in ["20", ""] {
+        let site = Site::with(builder.clone(), move |_, _| {
+            let reply = Reply::ok("12345678901234567890").cached("max-age=60");
+            if announced.is_empty() {
+                reply.unannounced()
+            } else {
+                reply
+            }
+        });
+        let answers = join_all((0..5).map(|_| site.get("/"))).await;
+        assert!(
+            answers.iter().all(|got| got.body.len() == 20),
+            "{answers:?}"
+        );
+        let before = site.requests();
+        let got = site.get("/").await;
+        assert_eq!(
+            got.cache_status(),
+            "bellwether; fwd=miss; detail=uncacheable"
+        );
+        assert_eq!(site.requests(), before + 1);
+        assert_eq!(site.cache.stats().local_entries, 1, "the verdict");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_hand_response_has_no_age_and_a_shared_one_has() {
+    let site = Site::new(|_, _| Reply::ok("x").cached("max-age=60"));
+    let answers = join_all((0..2).map(|_| site.get("/"))).await;
+    let ages: Vec<_> = answers.iter().map(|got| got.header("age")).collect();
+    assert_eq!(ages, ["", "0"]);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bellwether::{Cache, CacheBuilder, CacheService};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, BodyStream, Either, Empty, Full, StreamBody};
 use tower::Layer;
 use tower_service::Service;
 
@@ -26,6 +26,7 @@ pub(crate) struct Reply {
     pub(crate) body: String,
     pub(crate) latency: Duration,
     pub(crate) fail: bool,
+    pub(crate) unannounced: bool,
 }
 
 impl Reply {
@@ -36,6 +37,7 @@ impl Reply {
             body: body.to_owned(),
             latency: Duration::from_millis(200),
             fail: false,
+            unannounced: false,
         }
     }
 
@@ -58,11 +60,20 @@ impl Reply {
         self
     }
 
+    /// Its length is not known from its head.
+    pub(crate) fn unannounced(mut self) -> Self {
+        self.unannounced = true;
+        self
+    }
+
     pub(crate) fn failing(mut self) -> Self {
         self.fail = true;
         self
     }
 }
+
+/// Of unknown length, or of known.
+pub(crate) type Body = Either<StreamBody<BodyStream<Full<Bytes>>>, Full<Bytes>>;
 
 /// The inner service. Its clones start unready, and it panics if it is called so.
 pub(crate) struct Origin {
@@ -102,7 +113,7 @@ impl std::fmt::Display for Down {
 impl std::error::Error for Down {}
 
 impl Service<Request<Empty<Bytes>>> for Origin {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<Body>;
     type Error = Down;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Down>> + Send>>;
 
@@ -139,7 +150,13 @@ impl Service<Request<Empty<Bytes>>> for Origin {
             for (name, value) in &reply.headers {
                 response = response.header(name, value);
             }
-            Ok(response.body(Full::from(reply.body)).expect("a response"))
+            let full = Full::from(reply.body);
+            let body = if reply.unannounced {
+                Either::Left(StreamBody::new(BodyStream::new(full)))
+            } else {
+                Either::Right(full)
+            };
+            Ok(response.body(body).expect("a response"))
         })
     }
 }
