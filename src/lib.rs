@@ -1,4 +1,67 @@
-//! A stampede-protecting HTTP cache: one request in the whole fleet refreshes, the rest are served.
+//! When a hot key expires, *one* request in the whole fleet goes to the origin; all others are
+//! served at once from what is there, until the refresh lands.
+//!
+//! A bellwether is the sheep that leads the flock. This crate is an HTTP cache as a Tower layer: it
+//! looks into a local store, then into Redis, and on a miss or an expiry only the holder of a Redis
+//! lease refreshes from the origin. Others serve stale where that is permitted, or wait for the
+//! refresh to land. Without Redis it is a complete cache in one process.
+//!
+//! ```
+//! # async fn home() -> &'static str { "home" }
+//! # fn main() -> Result<(), bellwether::Error> {
+//! use axum::{Router, routing::get};
+//! use bellwether::{Cache, MIB};
+//! use std::time::Duration;
+//!
+//! let cache = Cache::builder()
+//!     .local_capacity(256 * MIB)             // bytes, not entries
+//!     .grace(Duration::from_secs(30))        // stale while it is refreshed: your consent
+//!     .build()?;
+//! let app: Router = Router::new().route("/", get(home)).layer(cache.layer());
+//! # Ok(())
+//! # }
+//! ```
+//! With a fleet, two lines more:
+#![cfg_attr(feature = "redis", doc = "```no_run")]
+#![cfg_attr(not(feature = "redis"), doc = "```ignore")]
+//! # async fn run() -> Result<(), bellwether::Error> {
+//! use bellwether::{Cache, RedisTier};
+//!
+//! let tier = RedisTier::connect("redis://127.0.0.1:6379").await?;
+//! let cache = Cache::builder().shared(tier).build()?;
+//! cache.purge(&"http://site.example/news".parse().expect("a uri")).await?; // on every node
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Contents
+//! - [`Cache`] and [`CacheBuilder`]: settings, purging, figures
+//! - [`middleware`]: what the layer does with which request
+//! - [`shared`]: the contract of what a fleet shares, and its adapters
+//! - [`docs::architecture`]: how it is built, and where to find what
+//!
+//! # What is promised
+//! | situation | bound |
+//! |---|---|
+//! | a key expires, Redis up, any number of nodes and clients | **1** request to the origin in the fleet |
+//! | stale may be served | everyone is answered at hit speed |
+//! | nothing may be served | everyone waits for that one request |
+//! | the holder of the lease dies | a successor within one lease (3 s), one more request |
+//! | the holder is paused past its lease | its late write is refused by the fence |
+//! | purge while a refresh is under way | what was fetched before the purge is stored nowhere |
+//! | the client of the leading request leaves | the refresh goes on |
+//! | the response turns out uncacheable | nobody is queued behind anybody |
+//! | the origin fails | stale where permitted, and a back-off that the fleet shares |
+//! | Redis slow, frozen or dead | at most one request per node; no request pays more than 150 ms |
+//!
+//! The lease is for efficiency: losing every lease costs requests to the origin, never a wrong
+//! answer. Correctness is with the fence at the store, which refuses late writers. What must never
+//! happen twice (a seat, a payment) belongs into your database.
+//!
+//! # Features
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `redis` | yes | [`RedisTier`](shared#structs): the shared tier |
 
 mod clock;
 mod config;
@@ -19,6 +82,12 @@ mod sync;
 pub use config::{Cache, CacheBuilder, MIB, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;
-pub use middleware::{CacheLayer, CacheService, ResponseBody, ResponseFuture};
+pub use middleware::{BodyError, CacheLayer, CacheService, ResponseBody, ResponseFuture};
 #[cfg(feature = "redis")]
 pub use shared::{RedisTier, RedisTierBuilder};
+
+/// Guides. Text only.
+pub mod docs {
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
+}
