@@ -42,11 +42,15 @@ impl Error {
         Self::new(ErrorKind::Config, message)
     }
 
-    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+    /// The shared tier did not answer in time or refused. For adapters of
+    /// [`SharedTier`](crate::shared::SharedTier).
+    pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+    /// Stored bytes could not be understood. For adapters of
+    /// [`SharedTier`](crate::shared::SharedTier).
+    pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Corrupt, message)
     }
 

@@ -76,7 +76,8 @@ impl Key {
     /// both must name the same entry.
     pub(crate) fn primary(host: &str, path_and_query: &str) -> Self {
         let mut text = KeyText::new();
-        text.extend(host.bytes().map(|byte| byte.to_ascii_lowercase()));
+        text.extend_from_slice(host.as_bytes());
+        text.make_ascii_lowercase();
         // A space can stand in neither part, so no two URLs share a text.
         text.push(b' ');
         text.extend_from_slice(path_and_query.as_bytes());
