@@ -146,6 +146,14 @@ impl Node {
         request
     }
 
+    /// Sends a request made by [`request`](Self::request) and leaves the body to be read.
+    pub(crate) async fn open(
+        &self,
+        request: http::Request<crate::support::client::Body>,
+    ) -> http::Response<hyper::body::Incoming> {
+        self.client.open(request).await
+    }
+
     /// Sends a request made by [`request`](Self::request).
     pub(crate) async fn send(
         &self,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Fleet, LEASE, NODES};
 use crate::load::{Load, Samples};
 use crate::report::{figures, ms, row};
-use crate::support::origin::Page;
+use crate::support::origin::{Page, Part};
 use crate::support::until;
 
 /// The holder stands still for this long.
@@ -113,4 +114,51 @@ async fn clients_who_wait_on_the_paused_holder_get_the_newer_one() {
         .serve("/cold", slow.latency(Duration::from_millis(500)));
     let story = pause_the_holder(&fleet, "/cold", 1).await;
     assert_never_older(&fleet, &story, "/cold", 1, "holder paused 4 s, cold key");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_joins_a_body_that_a_paused_holder_goes_on_with() {
+    let fleet = Fleet::start().await;
+    let halves = [
+        Part::Data("v{n}, the first half".into()),
+        Part::Hold,
+        Part::Data(", the second".into()),
+    ];
+    let page = Page::parts(halves).cache_control("max-age=60");
+    fleet.origin.serve("/long", page);
+    // One who came in time is served to the end.
+    let holder = &fleet.nodes[0];
+    let early = holder.open(holder.request("GET", "/long")).await;
+    holder.proxy.stop();
+    fleet
+        .origin
+        .serve("/long", Page::new("v{n}").cache_control("max-age=60"));
+    let others = fleet.targets("/long").into_iter().skip(1);
+    let load = Load::start(others, 4, THINK).await;
+    until("another takes over", || fleet.origin.requests_to("/long") == 2).await;
+    let mut late = Load::start([holder.target("/long")], 8, THINK).await;
+    sleep(PAUSE - LEASE).await;
+    holder.proxy.cont();
+    late.join(holder.target("/long"), 8, THINK).await;
+    sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    fleet.origin.release();
+    let early = early.into_body().collect().await;
+    let early = early.expect("a whole body").to_bytes();
+    sleep(Duration::from_millis(300)).await;
+    let (all, late) = (load.stop().await, late.stop().await);
+    row(
+        "holder paused in the middle of a body",
+        &format!(
+            "{} older answers of {} to those who came after; {}",
+            late.count(1),
+            late.len(),
+            figures(&late.since(begun))
+        ),
+    );
+    assert_eq!(early, "v1, the first half, the second");
+    assert_eq!(fleet.origin.requests_to("/long"), 2);
+    assert_eq!((all.errors(), late.errors()), (0, 0));
+    assert_eq!((all.count(1), late.count(1)), (0, 0));
+    assert!(late.count(2) > 100, "{}", figures(&late));
 }
