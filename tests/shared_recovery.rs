@@ -216,3 +216,32 @@ async fn the_last_clone_ends_the_connections_and_the_supervisor() {
         sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test]
+async fn leases_granted_after_a_freeze_longer_than_themselves_are_given_back_too() {
+    let server = RedisServer::start();
+    let (tier, other) = (connect(&server).await, connect(&server).await);
+    let lease = 4 * SECOND;
+    let asked = |_| Ask {
+        lease,
+        ..ask(fresh_id())
+    };
+    let asked: Vec<_> = (0..8).map(asked).collect();
+    server.stop();
+    // Enough of them to open the breaker: nothing can be given back on this connection.
+    let failed = asked.iter().map(|ask| tier.acquire(ask.clone()));
+    for result in futures_util::future::join_all(failed).await {
+        result.expect_err("frozen");
+    }
+    assert!(!tier.is_up());
+    sleep(lease + SECOND / 2).await;
+    // Only now are they granted, for their whole length.
+    server.cont();
+    let start = Instant::now();
+    for ask in &asked {
+        while !matches!(acquire(&other, ask.id).await.grant, Grant::Lease { .. }) {
+            assert!(start.elapsed() < 5 * SECOND / 2, "as long as the lease");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

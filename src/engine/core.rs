@@ -40,8 +40,9 @@ pub(crate) struct Tuning {
 }
 
 /// If no sign of life came from the subscription for so long, this process was paused: what it
-/// holds may be outdated although nobody told it.
-const PAUSED: Duration = Duration::from_secs(3);
+/// holds may be outdated although nobody told it. They come every second; and a lease has at least
+/// two thirds of its length left at any time, so whoever is paused past it notices.
+const PAUSED: Duration = Duration::from_secs(2);
 
 /// Everything that the requests of one process share.
 #[derive(Debug)]
@@ -103,11 +104,13 @@ impl Engine {
         if self.tier.is_none() || !self.hearing.load(Ordering::Relaxed) {
             return false;
         }
-        stamp.epoch() != self.epoch() || self.was_paused(now)
+        // In this order: the sign of life that ends a pause raises the epoch first.
+        self.was_paused(now) || stamp.epoch() != self.epoch()
     }
 
-    fn was_paused(&self, now: Moment) -> bool {
-        let alive = self.alive.load(Ordering::Relaxed);
+    pub(crate) fn was_paused(&self, now: Moment) -> bool {
+        // Acquire: a new time comes with the new epoch that it may have needed.
+        let alive = self.alive.load(Ordering::Acquire);
         alive != 0 && now.since(Moment::from_micros(alive)) > PAUSED
     }
 

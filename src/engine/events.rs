@@ -58,8 +58,13 @@ impl Listener for Engine {
 }
 
 impl Engine {
+    /// A sign of life. The first after a pause closes a gap: else it would hide that there was one.
     fn heard(&self, now: Moment) {
-        self.alive.store(now.as_micros().max(1), Ordering::Relaxed);
+        if self.was_paused(now) {
+            // Before the time: whoever no longer sees the pause sees the new epoch.
+            self.epoch.fetch_add(1, Ordering::SeqCst);
+        }
+        self.alive.store(now.as_micros().max(1), Ordering::SeqCst);
     }
 }
 

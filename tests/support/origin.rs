@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -109,6 +109,8 @@ struct Log {
 #[derive(Debug, Default)]
 struct Path {
     heads: Vec<request::Parts>,
+    /// When each of them came.
+    begun: Vec<Instant>,
     running: u64,
     peak: u64,
 }
@@ -169,6 +171,14 @@ impl Origin {
             .map_or_else(Vec::new, |path| path.heads.clone())
     }
 
+    /// When each of the requests to this path came.
+    pub(crate) fn begun(&self, path: &str) -> Vec<Instant> {
+        let log = lock(&self.state.log);
+        log.paths
+            .get(path)
+            .map_or_else(Vec::new, |path| path.begun.clone())
+    }
+
     /// The most requests that ran at once, from the head until the end of the response.
     pub(crate) fn peak(&self) -> u64 {
         lock(&self.state.log).peak
@@ -198,6 +208,7 @@ impl Running {
         log.peak = log.peak.max(log.running);
         let entry = log.paths.entry(path.clone()).or_default();
         entry.heads.push(head);
+        entry.begun.push(Instant::now());
         entry.running += 1;
         entry.peak = entry.peak.max(entry.running);
         (Self(Arc::clone(state), path), entry.heads.len())

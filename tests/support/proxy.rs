@@ -140,34 +140,35 @@ pub(crate) async fn run(command: &mut Command) -> Output {
     output.expect("the proxy can be started")
 }
 
-/// Next to this test in `target`: `<profile>/deps/test-hash` and `<profile>/examples/reverse_proxy`.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own path");
-        let profile = test.ancestors().nth(2);
-        let profile = profile.expect("tests are built into <profile>/deps");
-        build(profile);
-        let name = format!("reverse_proxy{}", std::env::consts::EXE_SUFFIX);
-        let binary = profile.join("examples").join(name);
-        let missing = "run `cargo build --example reverse_proxy` first";
-        assert!(
-            binary.exists(),
-            "there is no {}: {missing}",
-            binary.display()
-        );
-        binary
-    })
+    BINARY.get_or_init(|| example("reverse_proxy"))
+}
+
+/// Next to this test in `target`: `<profile>/deps/test-hash` and `<profile>/examples/NAME`.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.ancestors().nth(2);
+    let profile = profile.expect("tests are built into <profile>/deps");
+    build(profile, name);
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let binary = profile.join("examples").join(file);
+    assert!(
+        binary.exists(),
+        "there is no {}: run `cargo build --example {name}` first",
+        binary.display()
+    );
+    binary
 }
 
 /// Brings the binary up to date, which `cargo test --test NAME` leaves undone: a test of the proxy
 /// as it was yesterday proves nothing. Costs a fraction of a second when there is nothing to do.
-fn build(profile: &Path) {
+fn build(profile: &Path, name: &str) {
     let Some(cargo) = std::env::var_os("CARGO") else {
         return;
     };
     let mut command = std::process::Command::new(cargo);
-    command.args(["build", "--quiet", "--example", "reverse_proxy"]);
+    command.args(["build", "--quiet", "--example", name]);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // What cargo tells a test about its package would look to build scripts like a changed world,
     // and everything would be built anew.
@@ -195,7 +196,7 @@ fn build(profile: &Path) {
     }
     let output = command.output().expect("cargo can be started");
     let why = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the proxy cannot be built:\n{why}");
+    assert!(output.status.success(), "{name} cannot be built:\n{why}");
 }
 
 /// Reads stderr all the time: a full pipe would block the proxy.

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::clock::Moment;
 use crate::key::EntryId;
 use crate::shared::{PurgeKind, Token};
 use crate::sync::Mutex;
 
 /// Most purges that are remembered; the oldest goes first.
 const PURGES: usize = 10_000;
-/// Most leases that are remembered; they end by themselves anyway.
+/// Most leases that are remembered; they end by themselves in the end.
 const GHOSTS: usize = 1_024;
 
 /// A purge that the store may not have heard of.
@@ -24,12 +23,13 @@ pub(super) struct OwedPurge {
 }
 
 /// A lease that may have been granted without anybody having heard of it.
+///
+/// For how long is not known: a server that was frozen grants it when it thaws, for its whole
+/// length, however long ago it was asked for. So it is owed until it was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ghost {
     pub(super) id: EntryId,
     pub(super) token: Token,
-    /// When it has ended by itself.
-    pub(super) until: Moment,
 }
 
 /// The book of debts.
@@ -109,11 +109,9 @@ impl Debts {
         }
     }
 
-    /// Takes out the next lease to give back; those that ended by themselves are dropped.
-    pub(super) fn next_ghost(&self, now: Moment) -> Option<Ghost> {
-        let mut book = self.0.lock();
-        book.ghosts.retain(|ghost| ghost.until > now);
-        book.ghosts.pop_front()
+    /// Takes out the next lease to give back.
+    pub(super) fn next_ghost(&self) -> Option<Ghost> {
+        self.0.lock().ghosts.pop_front()
     }
 }
 
@@ -154,21 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_wanted_again_or_has_ended_is_not_given_back() {
+    fn a_lease_that_is_wanted_again_is_not_given_back() {
         let debts = Debts::new();
-        let ghost = |number, until| Ghost {
+        let ghost = |number| Ghost {
             id: id(number),
             token: Token::from_bytes([7; 16]),
-            until: Moment::from_micros(until),
         };
-        for one in [ghost(1, 10), ghost(2, 99), ghost(3, 99)] {
-            debts.owe_release(one);
-        }
-        debts.wanted(id(2), Token::from_bytes([7; 16]));
-        assert_eq!(
-            debts.next_ghost(Moment::from_micros(50)),
-            Some(ghost(3, 99))
-        );
-        assert_eq!(debts.next_ghost(Moment::from_micros(50)), None);
+        debts.owe_release(ghost(1));
+        debts.owe_release(ghost(2));
+        debts.wanted(id(1), Token::from_bytes([7; 16]));
+        assert_eq!(debts.next_ghost(), Some(ghost(2)));
+        assert_eq!(debts.next_ghost(), None);
     }
 }

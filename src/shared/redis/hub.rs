@@ -105,26 +105,19 @@ impl Hub {
             if beat.generation != generation || beat.sent != number {
                 return;
             }
-            // This process, or the server, stood still in between: what it proves is long ago.
+            // This process, or the server, stood still in between: what it proves is long ago. The
+            // connection is well, though, so that is no reason to stop asking: what is held is
+            // checked, at once.
             let late = now.since(beat.sent_at) > LATE;
-            let gap = if late {
-                beat.live
-            } else {
-                !beat.live || now.since(beat.back_at) > LATE
-            };
-            beat.live = !late;
+            let gap = late || now.since(beat.back_at) > LATE;
             beat.back_at = now;
             (gap, late)
         };
-        match (late, gap) {
-            (true, true) => self.tell(TierEvent::Lost),
-            (true, false) => {}
-            (false, gap) => {
-                if gap {
-                    self.tell(TierEvent::Resumed);
-                }
-                self.tell(TierEvent::Alive);
-            }
+        if gap {
+            self.tell(TierEvent::Resumed);
+        }
+        if !late {
+            self.tell(TierEvent::Alive);
         }
     }
 
@@ -133,15 +126,17 @@ impl Hub {
         now.since(self.beat.lock().back_at) > LATE
     }
 
-    /// It was this process that stood still: the connection may be well, but events were missed.
+    /// It was this process that stood still: the connection may be well, but its events come late.
+    ///
+    /// Not `Lost`: nobody asks the store then, and what changed in the pause would be served on.
     pub(super) fn paused(&self, now: Moment) {
-        let was = {
+        let live = {
             let mut beat = self.beat.lock();
             beat.back_at = now;
-            std::mem::replace(&mut beat.live, false)
+            beat.live
         };
-        if was {
-            self.tell(TierEvent::Lost);
+        if live {
+            self.tell(TierEvent::Resumed);
         }
     }
 }
@@ -192,25 +187,28 @@ mod tests {
     }
 
     #[test]
-    fn a_late_heartbeat_says_lost_and_the_next_one_resumed() {
+    fn a_late_heartbeat_says_resumed_and_only_the_next_one_alive() {
         let (hub, notes) = hub();
         let number = hub.pulse(at(1_000));
         hub.pulse_back(1, number, at(9_000));
-        assert_eq!(notes.take(), [TierEvent::Lost]);
+        assert_eq!(notes.take(), [TierEvent::Resumed]);
         let number = hub.pulse(at(9_001));
         hub.pulse_back(1, number, at(9_002));
-        assert_eq!(notes.take(), [TierEvent::Resumed, TierEvent::Alive]);
+        assert_eq!(notes.take(), [TierEvent::Alive]);
     }
 
     #[test]
-    fn a_process_that_stood_still_hears_lost_then_resumed() {
+    fn a_process_that_stood_still_has_what_it_holds_checked_and_never_stops_asking() {
         let (hub, notes) = hub();
         assert!(!hub.is_silent(at(2_999)) && hub.is_silent(at(3_001)));
         hub.paused(at(60_000));
         let number = hub.pulse(at(60_000));
         hub.pulse_back(1, number, at(60_001));
-        let heard = [TierEvent::Lost, TierEvent::Resumed, TierEvent::Alive];
-        assert_eq!(notes.take(), heard);
+        assert_eq!(notes.take(), [TierEvent::Resumed, TierEvent::Alive]);
+        // With the connection lost, there is nothing to ask.
+        hub.down();
+        hub.paused(at(120_000));
+        assert_eq!(notes.take(), [TierEvent::Lost]);
     }
 
     #[test]

@@ -219,7 +219,6 @@ impl Drop for GhostGuard<'_> {
             self.inner.debts.owe_release(Ghost {
                 id: ask.id,
                 token: ask.token,
-                until: SystemClock.now().plus(ask.lease),
             });
             self.inner.wake.notify_one();
         }

@@ -9,7 +9,6 @@ use super::debts::OwedPurge;
 use super::failure::Failure;
 use super::link::Links;
 use super::{Inner, wire};
-use crate::clock::{Clock, SystemClock};
 use crate::shared::Release;
 use crate::shared::limits::GRACE;
 
@@ -33,7 +32,7 @@ pub(super) async fn pay(inner: &Inner, links: &mut Links, limit: Duration) -> Re
             in_time(timeout(limit, many(inner, links, rest)).await)?;
         }
     }
-    while let Some(ghost) = inner.debts.next_ghost(SystemClock.now()) {
+    while let Some(ghost) = inner.debts.next_ghost() {
         let release = Release {
             id: ghost.id,
             token: ghost.token,
