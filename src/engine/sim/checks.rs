@@ -1,11 +1,12 @@
 //! Bounds on load and on waiting: what a fleet promises while nothing worse happens than the
 //! scenario says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::history::{At, Fetch, How, Notes, Purpose, Reply, Serve};
+use super::history::{At, Blow, Deed, Fetch, How, Notes, Purpose, Reply, Serve};
 use super::seeds::Verdict;
 use super::site::Spec;
+use crate::shared::Committed;
 
 pub(super) const MILLI: At = 1_000;
 pub(super) const SECOND: At = 1_000_000;
@@ -47,7 +48,7 @@ pub(super) fn one_at_once(
     Ok(())
 }
 
-/// Nothing is fetched while the fleet has it fresh, but for the last stretch, which is as long as
+/// Nothing is fetched while the tier has it fresh, but for the last stretch, which is as long as
 /// its fetch took at most (the early refresh).
 pub(super) fn one_per_cycle(
     notes: &Notes,
@@ -55,10 +56,13 @@ pub(super) fn one_per_cycle(
     counts: impl Fn(&Fetch, &Fetch) -> bool,
     tolerance: At,
 ) -> Verdict {
+    let shared = shared(notes);
+    let place = |fetch: &Fetch| notes.fetches.iter().position(|one| std::ptr::eq(one, fetch));
     for (target, fetches) in refreshes(notes, specs) {
         for pair in fetches.windows(2) {
             let (first, second) = (pair[0], pair[1]);
-            let good = first.whole && matches!(first.reply, Reply::Storable | Reply::Confirmed);
+            let good = matches!(first.reply, Reply::Storable | Reply::Confirmed)
+                && place(first).is_some_and(|fetch| shared.contains(&fetch));
             let (Some(head), Some(end)) = (first.head, first.end) else { continue };
             if !good || !counts(first, second) {
                 continue;
@@ -72,6 +76,71 @@ pub(super) fn one_per_cycle(
                     due - second.start
                 ));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The fetches whose result the tier took.
+pub(super) fn shared(notes: &Notes) -> BTreeSet<usize> {
+    let fetch = |deed: &Deed| match deed {
+        Deed::Committed {
+            fetch,
+            verdict: Committed::Stored { .. },
+            ..
+        } => *fetch,
+        _ => None,
+    };
+    notes.deeds.iter().filter_map(fetch).collect()
+}
+
+/// Where a node died in the middle of a fetch, another fetches within `limit` milliseconds.
+pub(super) fn successors_come(notes: &Notes, specs: &[Spec], limit: u64) -> Verdict {
+    for (target, fetches) in refreshes(notes, specs) {
+        for (n, fetch) in fetches.iter().enumerate() {
+            let died = notes.blows.iter().find(|(at, node, blow)| {
+                let during = fetch.start <= *at && fetch.end.is_some_and(|end| end <= *at + MILLI);
+                (*node, *blow) == (fetch.node, Blow::Killed) && during && !fetch.whole
+            });
+            let Some((at, ..)) = died.filter(|(at, ..)| fetch.end.is_some_and(|end| end >= *at)) else {
+                continue;
+            };
+            let next = fetches.get(n + 1).map_or(At::MAX, |next| next.start);
+            if next > at + limit * MILLI {
+                return Err(format!("nobody took over {target:?} within {limit} ms: {fetch:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was not taken by the tier is not served to those who come after something newer was.
+pub(super) fn late_writers_serve_nobody(notes: &Notes, specs: &[Spec]) -> Verdict {
+    let mut commits = BTreeMap::<_, Vec<_>>::new();
+    for deed in &notes.deeds {
+        if let Deed::Committed {
+            at,
+            fetch: Some(fetch),
+            verdict: Committed::Stored { .. },
+            ..
+        } = deed
+        {
+            let fetched = &notes.fetches[*fetch];
+            let target = target(specs, fetched.key, fetched.kind);
+            commits.entry(target).or_default().push((*at, fetched.start));
+        }
+    }
+    let shared = shared(notes);
+    for serve in notes.serves.iter().filter(|serve| serve.how != How::Own) {
+        let Some(fetch) = serve.fetch.filter(|fetch| !shared.contains(fetch)) else { continue };
+        let start = notes.fetches[fetch].start;
+        let commits = commits.get(&target(specs, serve.key, serve.kind));
+        let newer = commits.into_iter().flatten().find(|(at, newer)| *newer > start && *at < serve.asked);
+        if let Some(newer) = newer {
+            return Err(format!(
+                "served a late writer's although {newer:?} was committed: {serve:?} of {:?}",
+                notes.fetches[fetch]
+            ));
         }
     }
     Ok(())
@@ -121,20 +190,6 @@ pub(super) fn other_nodes_wait_for_the_tier_only(notes: &Notes, specs: &[Spec], 
         let known = first.is_some_and(|end| serve.asked > end + tier * MILLI);
         if spec.stale > 0 && known && serve.waited() > tier * MILLI {
             return Err(format!("waited longer than {tier} ms for what the tier has: {serve:?}"));
-        }
-    }
-    Ok(())
-}
-
-/// While somebody asks all the time, everything is refreshed when it has to be: what is served is
-/// never older than its lifetime, one fetch and `slack` milliseconds.
-pub(super) fn never_outdated(notes: &Notes, specs: &[Spec], slack: u64) -> Verdict {
-    for serve in &notes.serves {
-        let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else { continue };
-        let spec = &specs[serve.key];
-        let limit = (spec.fresh + 2 * spec.longest() + slack) * MILLI;
-        if serve.answered > fetch.start + limit {
-            return Err(format!("served what should have been refreshed: {serve:?} of {fetch:?}"));
         }
     }
     Ok(())

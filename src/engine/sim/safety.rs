@@ -140,14 +140,7 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
 /// earlier. What was never stored does not count (past `lock_wait`, a node fetches for those
 /// present only), and what has no fence is ordered by clocks, with doubt.
 pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
-    let shared: std::collections::BTreeSet<usize> = notes
-        .deeds
-        .iter()
-        .filter_map(|deed| match deed {
-            Deed::Committed { fetch, verdict: Committed::Stored { .. }, .. } => *fetch,
-            _ => None,
-        })
-        .collect();
+    let shared = super::checks::shared(notes);
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
     let mut seen = std::collections::BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::faulty::{FaultyTier, Road};
-use super::history::{Blow, History, Notes, Purge};
+use super::history::{Blow, History, Notes, Purge, Purpose};
 use super::ledger::Ledger;
 use super::life::Life;
 use super::mutants::{Fault, Mutant};
@@ -162,6 +162,29 @@ impl World {
     pub(super) fn any(&self) -> Arc<Node> {
         let living = self.living();
         Arc::clone(&living[self.draw(0..living.len() as u64) as usize])
+    }
+
+    /// A living node that is fetching, if there is one.
+    pub(super) fn fetching(&self) -> Option<Arc<Node>> {
+        let fetching = self.history.note(|notes, _| {
+            let fetches = notes.fetches.iter();
+            let open = fetches.filter(|fetch| fetch.end.is_none() && fetch.purpose == Purpose::Refresh);
+            open.map(|fetch| fetch.node).collect::<Vec<_>>()
+        });
+        let living = self.living();
+        living.into_iter().find(|node| fetching.contains(&node.index) && node.life.is_running())
+    }
+
+    /// The next node that fetches, within a second; else any.
+    pub(super) async fn next_to_fetch(&self) -> Arc<Node> {
+        for _ in 0..1_000 {
+            if let Some(node) = self.fetching() {
+                self.sleep(0..20).await;
+                return node;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.any()
     }
 
     pub(super) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
