@@ -73,7 +73,25 @@ pub(crate) struct SystemClock;
 
 fn anchor() -> tokio::time::Instant {
     static ANCHOR: OnceLock<tokio::time::Instant> = OnceLock::new();
+    #[cfg(test)]
+    if let Some(anchor) = OWN_ANCHOR.get() {
+        return anchor;
+    }
     *ANCHOR.get_or_init(tokio::time::Instant::now)
+}
+
+#[cfg(test)]
+thread_local! {
+    static OWN_ANCHOR: std::cell::Cell<Option<tokio::time::Instant>> =
+        const { std::cell::Cell::new(None) };
+}
+
+/// From now on the time on this thread counts from one hour ago, so that a simulation sees the
+/// same numbers each time it is run.
+#[cfg(test)]
+pub(crate) fn anchor_here() {
+    let hour = Duration::from_secs(3_600);
+    OWN_ANCHOR.set(tokio::time::Instant::now().checked_sub(hour));
 }
 
 impl Clock for SystemClock {

@@ -14,6 +14,8 @@ pub(crate) mod origin;
 pub(crate) mod plan;
 mod publish;
 mod refresh;
+#[cfg(all(test, not(bellwether_loom)))]
+mod sim;
 mod store;
 mod wait;
 

@@ -1,6 +1,6 @@
 //! Waiting for another node's refresh.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ pub(crate) struct Waits {
     map: Arc<Map>,
 }
 
-type Map = Mutex<HashMap<EntryId, Vec<Arc<Notify>>>>;
+/// Ordered, so that a simulation wakes them in the same order each time it is run.
+type Map = Mutex<BTreeMap<EntryId, Vec<Arc<Notify>>>>;
 
 impl Waits {
     pub(crate) fn new() -> Self {
         Self {
-            map: Arc::new(Mutex::new(HashMap::new())),
+            map: Arc::new(Mutex::new(BTreeMap::new())),
         }
     }
 
@@ -88,6 +89,7 @@ impl Signal {
         let until = (now + (lease_left + jitter).min(self.poll)).min(deadline);
         self.poll = (self.poll * 2).min(SLOWEST_POLL);
         tokio::select! {
+            biased;
             () = self.notify.notified() => {}
             () = tokio::time::sleep_until(until) => {}
         }

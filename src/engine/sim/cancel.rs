@@ -1,0 +1,1 @@
+//! Every future dropped at each of its polls.

@@ -1,0 +1,1 @@
+//! What the simulation has found, each in its plainest form.
