@@ -235,6 +235,7 @@ impl Client {
             held: sighted.known,
             task,
             select: Arc::clone(&self.asks) as _,
+            berth: None,
         };
         let node = Arc::clone(&self.node);
         tokio::spawn(async move {
