@@ -210,3 +210,30 @@ async fn a_full_store_says_so_still_answers_and_still_purges() {
     // The lease ended with the commit that did not fit.
     leased(&tier.acquire(ask(waiting.id)).await.unwrap());
 }
+
+#[tokio::test]
+async fn the_mark_of_a_purge_lives_as_long_as_what_it_purged_would_have() {
+    let server = RedisServer::start();
+    let tier = connect(&server).await;
+    let asked = ask(fresh_id());
+    let fence = leased(&tier.acquire(asked.clone()).await.unwrap());
+    let day = Commit {
+        keep: Duration::from_secs(86_400),
+        ..commit(asked.id, asked.token, fence, Some("a"))
+    };
+    tier.commit(day).await.unwrap();
+    let purged = tier.purge(asked.id, PurgeKind::Hard, SECOND).await.unwrap();
+    let key = format!("{{bw1:default:{}}}:e", asked.id);
+    let left: i64 = run(&server, &["PTTL", &key]).await;
+    assert!(left > 86_000_000, "{left}");
+    // Nor does the next, shorter-lived entry cut it short.
+    let next = ask(asked.id);
+    let fence = leased(&tier.acquire(next.clone()).await.unwrap());
+    tier.commit(commit(next.id, next.token, fence, Some("b")))
+        .await
+        .unwrap();
+    let left: i64 = run(&server, &["PTTL", &key]).await;
+    assert!(left > 86_000_000, "{left}");
+    let answer = tier.acquire(ask(asked.id)).await.unwrap();
+    assert_eq!(answer.purged, Some(purged));
+}

@@ -10,7 +10,7 @@ use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Sight, Situation, Step};
 use crate::engine::wait::Waits;
 use crate::engine::{Job, Landing, drive};
-use crate::entry::Stamp;
+use crate::entry::{Stamp, VaryRule};
 use crate::error::Error;
 use crate::event::{Counters, Incident};
 use crate::flight::{Flights, Seat};
@@ -54,7 +54,7 @@ pub(crate) struct Engine {
     pub(crate) waits: Waits,
     pub(crate) counters: Counters,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) fetches: Option<Semaphore>,
+    pub(crate) fetches: Option<Arc<Semaphore>>,
     /// Rises with each gap in the subscription.
     pub(crate) epoch: AtomicU64,
     /// True while events are heard.
@@ -75,7 +75,9 @@ impl Engine {
             waits: Waits::new(),
             counters: Counters::new(),
             clock,
-            fetches: tuning.max_fetches.map(Semaphore::new),
+            fetches: tuning
+                .max_fetches
+                .map(|most| Arc::new(Semaphore::new(most))),
             epoch: AtomicU64::new(1),
             hearing: AtomicBool::new(true),
             alive: AtomicI64::new(0),
@@ -106,6 +108,13 @@ impl Engine {
         }
         // In this order: the sign of life that ends a pause raises the epoch first.
         self.was_paused(now) || stamp.epoch() != self.epoch()
+    }
+
+    /// The same for a rule, which also ends with what the tier keeps of it.
+    pub(crate) fn suspects_rule(&self, rule: &VaryRule, now: Moment) -> bool {
+        let ended =
+            now >= rule.until && self.tier.is_some() && self.hearing.load(Ordering::Relaxed);
+        ended || self.suspects(&rule.stamp, now)
     }
 
     pub(crate) fn was_paused(&self, now: Moment) -> bool {

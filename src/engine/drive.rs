@@ -30,10 +30,15 @@ pub(crate) struct Drive {
     pub(crate) rule: Option<Arc<VaryRule>>,
     /// The version that the tier held when it was asked last.
     pub(crate) shared: Option<Fence>,
+    /// Time that the clients of this flight may still pay for the tier.
+    pub(crate) budget: Duration,
 }
 
 /// Most times that the tier is asked again for another reason than a wait.
 const MOST_TURNS: u32 = 4;
+
+/// Less time than that is not worth a call.
+const LEAST_CALL: Duration = Duration::from_millis(5);
 
 /// How the tier is asked next.
 #[derive(Clone, Copy)]
@@ -71,6 +76,7 @@ pub(crate) async fn drive(
         Some(Known::Rule(rule)) => (None, Some(rule)),
         Some(Known::Verdict(_)) | None => (None, None),
     };
+    let budget = job.budget;
     let mut drive = Drive {
         engine,
         lead,
@@ -78,6 +84,7 @@ pub(crate) async fn drive(
         record,
         rule,
         shared: None,
+        budget,
     };
     if drive.engine.tier.is_none() {
         return Refresh::alone(drive, Keep::Local).run(origin).await;
@@ -114,10 +121,10 @@ impl Drive {
         let id = self.job.key.id();
         let mut signal = engine.waits.register(id);
         let give_up = Instant::now() + engine.tuning.lock_wait;
-        let mut budget = engine.tuning.tier_budget;
         let mut question = Question::of(self.job.task);
         let mut waited = false;
-        for turn in 0.. {
+        let mut turns = 0;
+        while turns <= MOST_TURNS {
             // Read before asking: an answer says nothing about a gap that closes after it.
             let epoch = engine.epoch();
             let (asked, asked_at) = (Instant::now(), self.now());
@@ -130,12 +137,14 @@ impl Drive {
                 peek: question.peek,
                 force: question.force,
                 insist: question.insist,
-                within: engine.tuning.lease.call.min(budget),
+                within: engine.tuning.lease.call.min(self.budget),
             };
             let answer = tier.acquire(ask).await;
-            budget = budget
-                .saturating_sub(asked.elapsed())
-                .max(Duration::from_millis(1));
+            if !waited {
+                // Looking again while another refreshes is part of the wait, which has its own
+                // deadline.
+                self.budget = self.budget.saturating_sub(asked.elapsed()).max(LEAST_CALL);
+            }
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -167,8 +176,13 @@ impl Drive {
                     .incident(Incident::CorruptEntry, &flaw.as_str());
                 question.corrupt = true;
             }
-            self.confirm(epoch);
-            if self.rule.is_some() && matches!(answer.grant, Grant::Fresh | Grant::Peeked) {
+            let current = answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0);
+            if self.rule.is_none() || current {
+                self.confirm(epoch);
+            }
+            // A rule that the tier does not have (any more) is nobody else's: each node would keep
+            // variants of its own. It has to be made anew, by one for all.
+            if self.rule.is_some() && current {
                 self.land_rule();
                 return Asked::Landed;
             }
@@ -232,9 +246,7 @@ impl Drive {
                     return Asked::Landed;
                 }
             }
-            if turn >= MOST_TURNS {
-                break;
-            }
+            turns += 1;
         }
         Asked::Alone(Keep::Local)
     }
@@ -258,7 +270,7 @@ impl Drive {
     fn out_of_reach(&mut self) -> Asked {
         if self.rule.is_some() {
             // Unchecked, but all there is to go by.
-            self.lead.announce(Landing::LookAgain);
+            self.land_rule();
             return Asked::Landed;
         }
         if self.hand() == Hand::Fresh && self.job.task == Task::Check {
@@ -337,12 +349,11 @@ impl Drive {
     /// The key is that of a URL which varies: keeps the rule, and lets all look for their variant.
     pub(crate) fn land_rule(&self) {
         let rule = self.rule.clone().expect("a rule is in hand");
-        self.lead.store(|| {
-            self.engine
-                .local
-                .insert(self.job.key.id(), Known::Rule(rule))
-        });
-        self.lead.announce(Landing::LookAgain);
+        let known = Known::Rule(Arc::clone(&rule));
+        self.lead
+            .store(|| self.engine.local.insert(self.job.key.id(), known));
+        let budget = self.budget;
+        self.lead.announce(Landing::LookAgain { rule, budget });
     }
 
     /// Keeps the record in hand locally, if it is news, and gives it to all who wait.
@@ -368,7 +379,6 @@ impl Drive {
         };
         if plan::hand(Some(&record), now) == Hand::Stale {
             let known = Known::Record(Arc::clone(&record));
-            record.stamp.checked(self.engine.epoch());
             self.lead
                 .store(|| self.engine.local.insert(self.job.key.id(), known));
             self.lead.announce_and_continue(Landing::Ready {
@@ -379,7 +389,7 @@ impl Drive {
     }
 
     /// The origin fails: what is in hand serves until it is tried again.
-    pub(crate) fn back_off(&mut self, left: Duration, failures: u32) {
+    pub(crate) fn back_off(&self, left: Duration, failures: u32) {
         let Some(record) = self.record.clone() else {
             return;
         };

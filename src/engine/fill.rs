@@ -1,13 +1,11 @@
 //! Copies a body from the origin to those who wait for it, and into the stores.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 
+use crate::engine::copy::{Copied, Copying};
 use crate::engine::drive::Drive;
 use crate::engine::landing::{By, Landing};
 use crate::engine::origin::{Draft, Source};
@@ -15,22 +13,8 @@ use crate::engine::refresh::{Keep, Refresh};
 use crate::engine::store::Place;
 use crate::entry::Record;
 use crate::event::Incident;
-use crate::flight::{Item, Log, Writer};
-use crate::local::{Known, Verdict};
-use crate::shared::BlockKind;
-
-/// Time for those who wait to come and read, before the start of a body that is too large to be
-/// stored may be forgotten.
-const COMING: Duration = Duration::from_millis(50);
-
-/// How the copying of a body ended.
-enum Copied {
-    Whole(Option<HeaderMap>),
-    /// The origin broke off, was silent for too long, or sent another length than it announced.
-    Broken,
-    /// Too large to be stored, and nobody reads it any more.
-    Deserted,
-}
+use crate::flight::{Log, Writer};
+use crate::local::Known;
 
 impl Refresh {
     /// Storable: everyone who waits reads along while it is copied; then it is stored.
@@ -54,16 +38,17 @@ impl Refresh {
         );
         let record = Arc::new(record);
         let (mut writer, log) = Log::new(engine.tuning.max_body);
-        if place.new_rule && self.keep != Keep::Nothing {
-            // From here on whoever asks for this URL knows what to ask for, and joins this flight
-            // if it is for the same variant.
+        let stored = self.keep != Keep::Nothing;
+        if place.new_rule && stored {
+            // Whoever learns the rule looks for its variant at once, so this flight goes by that
+            // name before the rule is known.
+            self.drive.lead.also_under(place.key.id());
             if let Some(rule) = place.rule.clone() {
                 let primary = self.drive.job.primary.id();
                 self.drive
                     .lead
                     .store(|| engine.local.insert(primary, Known::Rule(rule)));
             }
-            self.drive.lead.also_under(place.key.id());
         }
         if let (Some(berth), Some(reader)) = (&self.drive.job.berth, log.reader()) {
             berth.keep(reader);
@@ -74,6 +59,7 @@ impl Refresh {
             log,
             length,
             by,
+            stored,
         });
         match self.copy(&writer, body, length).await {
             Copied::Whole(trailers) => {
@@ -81,7 +67,8 @@ impl Refresh {
                 writer.finish(trailers);
                 match whole {
                     Some(body) => self.store_whole(place, &record, body).await,
-                    None => self.give_up().await,
+                    // Too large: the marks are set already.
+                    None => {}
                 }
             }
             Copied::Broken => {
@@ -90,35 +77,24 @@ impl Refresh {
                     .counters
                     .incident(Incident::BodyBroken, &self.drive.job.key.id());
                 self.drop_new_rule(&place);
-                if let Some(lease) = self.lease.take() {
-                    lease.release(None).await;
-                }
+                self.broken().await;
             }
-            Copied::Deserted => self.give_up().await,
+            Copied::Deserted => {}
         }
     }
 
     async fn copy(
         &mut self,
         writer: &Writer,
-        mut body: Pin<Box<dyn Source>>,
+        body: Pin<Box<dyn Source>>,
         length: Option<u64>,
     ) -> Copied {
-        let idle = self.drive.engine.tuning.fetch_timeout;
         let Drive {
             engine, lead, job, ..
         } = &mut self.drive;
-        let key = &job.key;
-        let outgrown = || {
-            lead.withdraw();
-            engine.counters.incident(Incident::BodyTooLarge, &key.id());
-            // From now on, not from the end of what may be a long body.
-            let until = engine.now().plus(engine.tuning.uncacheable_local);
-            let verdict = Known::Verdict(Arc::new(Verdict::new(key, until, false)));
-            lead.store(|| engine.local.insert(key.id(), verdict));
-        };
-        let copying = copy(writer, &mut body, length, idle, outgrown);
-        match &self.lease {
+        let lease = self.lease.as_ref();
+        let copying = Copying::new(engine, lead, &job.key, lease, writer, length).run(body);
+        match lease {
             Some(lease) => lease.hold(copying).await,
             None => copying.await,
         }
@@ -140,64 +116,5 @@ impl Refresh {
             ..super::publish::copy(record)
         });
         self.store(place, &whole, false).await;
-    }
-
-    /// It outgrew `max_body_size`: nothing is stored, and the next ones go alone.
-    async fn give_up(mut self) {
-        let engine = Arc::clone(&self.drive.engine);
-        if let Some(lease) = self.lease.take() {
-            lease
-                .release(Some((
-                    BlockKind::Uncacheable,
-                    engine.tuning.uncacheable_shared,
-                )))
-                .await;
-        }
-    }
-}
-
-async fn copy(
-    writer: &Writer,
-    body: &mut Pin<Box<dyn Source>>,
-    length: Option<u64>,
-    idle: Duration,
-    outgrown: impl FnOnce(),
-) -> Copied {
-    let begun = tokio::time::Instant::now();
-    let mut copied = 0_u64;
-    let mut outgrown = Some(outgrown);
-    loop {
-        let next = poll_fn(|cx| body.as_mut().poll_next(cx));
-        let Ok(next) = tokio::time::timeout(idle, next).await else {
-            return Copied::Broken;
-        };
-        match next {
-            Some(Ok(Item::Data(chunk))) => {
-                copied += chunk.len() as u64;
-                if length.is_some_and(|length| copied > length) {
-                    return Copied::Broken;
-                }
-                writer.push(chunk);
-                if writer.is_over()
-                    && let Some(outgrown) = outgrown.take()
-                {
-                    outgrown();
-                    // Those who were told of it may not have come yet.
-                    tokio::time::sleep_until(begun + COMING).await;
-                    writer.seal();
-                }
-                if outgrown.is_none() {
-                    // A reader that stands still holds up the others for so long, and no longer.
-                    let room = tokio::time::timeout(idle, writer.room()).await;
-                    if room.is_err() || !writer.has_readers() {
-                        return Copied::Deserted;
-                    }
-                }
-            }
-            Some(Ok(Item::Trailers(trailers))) => return Copied::Whole(Some(trailers)),
-            Some(Err(_)) => return Copied::Broken,
-            None if length.is_some_and(|length| copied != length) => return Copied::Broken,
-            None => return Copied::Whole(None),
-        }
     }
 }

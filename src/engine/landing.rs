@@ -1,6 +1,7 @@
 //! What a flight is for, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::origin::Select;
 use crate::entry::{Record, VaryRule};
@@ -20,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) held: Option<Known>,
     pub(crate) task: Task,
     pub(crate) select: Arc<dyn Select>,
+    /// Time that the client may still pay for the shared tier.
+    pub(crate) budget: Duration,
     /// The place of the leader's own client, if one waits.
     pub(crate) berth: Option<Arc<Berth>>,
 }
@@ -49,9 +52,15 @@ pub(crate) enum Landing {
         log: Arc<Log>,
         length: Option<u64>,
         by: By,
+        /// It will be stored, as far as that is known from its head.
+        stored: bool,
     },
-    /// It is not known here what is asked for (the URL varies): look again.
-    LookAgain,
+    /// The URL varies: look again for the variant, by this rule.
+    LookAgain {
+        rule: Arc<VaryRule>,
+        /// What is left of the time that the client may pay for the shared tier.
+        budget: Duration,
+    },
     /// The response cannot be stored: everyone on their own.
     Refused {
         reason: &'static str,

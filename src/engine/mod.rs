@@ -5,6 +5,7 @@
 //! (so that no client can cancel it): it asks the shared tier, [`wait`]s for another node's
 //! refresh, or [`refresh`]es from the [`origin`] and [`fill`]s body and stores.
 
+mod copy;
 pub(crate) mod core;
 mod drive;
 mod events;

@@ -81,7 +81,9 @@ pub(crate) fn read(
     Ok(match codec::decode(key, &content.meta, &content.body)? {
         Stored::Rule { generation, fields } => {
             let stamp = Stamp::new(fence, Some(view.body_version), asked, epoch);
+            let until = asked.plus_millis(view.fresh_ms);
             Known::Rule(Arc::new(VaryRule {
+                until,
                 generation,
                 fields,
                 key: key.into(),

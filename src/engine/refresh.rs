@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::clock::Moment;
 use crate::engine::drive::Drive;
-use crate::engine::landing::{By, Failure, Landing};
+use crate::engine::landing::{By, Failure, Landing, Task};
 use crate::engine::origin::{Fetched, Origin};
 use crate::engine::plan::{self, Hand};
 use crate::engine::store::Place;
@@ -33,6 +35,8 @@ pub(crate) struct Refresh {
     /// When the fetch began, and in which epoch: what it gives is as old as that.
     pub(crate) started: Moment,
     pub(crate) epoch: u64,
+    /// Its place among the concurrent fetches, until its body has come too.
+    place_taken: Option<OwnedSemaphorePermit>,
 }
 
 impl Refresh {
@@ -52,6 +56,7 @@ impl Refresh {
             keep,
             started,
             epoch,
+            place_taken: None,
         }
     }
 
@@ -75,22 +80,26 @@ impl Refresh {
 
     /// `None`: `fetch_timeout` passed. Time spent waiting for a place among the concurrent fetches
     /// counts.
-    async fn fetch(&self, origin: Box<dyn Origin>) -> Option<Fetched> {
+    async fn fetch(&mut self, origin: Box<dyn Origin>) -> Option<Fetched> {
         let engine = Arc::clone(&self.drive.engine);
         let now = self.drive.now();
         let basis = self.drive.record.clone();
-        let basis = basis.filter(|record| record.windows.phase(now) != Phase::Dead);
+        // One who insists has seen that conditions lead nowhere, or nothing to compare with.
+        let basis = basis.filter(|record| {
+            record.windows.phase(now) != Phase::Dead && self.drive.job.task != Task::Insist
+        });
         let fetch = async {
-            let _place = match &engine.fetches {
-                Some(fetches) => fetches.acquire().await.ok(),
+            let place = match &engine.fetches {
+                Some(fetches) => Arc::clone(fetches).acquire_owned().await.ok(),
                 None => None,
             };
             engine.counters.origin_request();
-            origin.fetch(basis).await
+            (origin.fetch(basis).await, place)
         };
-        self.hold(tokio::time::timeout(engine.tuning.fetch_timeout, fetch))
-            .await
-            .ok()
+        let fetched = tokio::time::timeout(engine.tuning.fetch_timeout, fetch);
+        let (fetched, place) = self.hold(fetched).await.ok()?;
+        self.place_taken = place;
+        Some(fetched)
     }
 
     /// Runs `work`, keeping the lease alive if there is one.
@@ -125,7 +134,7 @@ impl Refresh {
                 peek: true,
                 force: false,
                 insist: false,
-                within: engine.tuning.lease.call,
+                within: engine.tuning.lease.call.min(self.drive.budget),
             })
             .await;
         let Ok(answer) = answer else {
@@ -222,8 +231,11 @@ impl Refresh {
     /// It cannot be stored: everyone on their own, at once, and the fleet remembers.
     pub(crate) async fn refused(self, reason: &'static str, authorized_only: bool) {
         let tuning = &self.drive.engine.tuning;
-        self.drive
-            .judge_uncacheable(tuning.uncacheable_local, authorized_only);
+        // Who sends a credential must not take away what others are served from.
+        if !authorized_only || self.drive.record.is_none() {
+            self.drive
+                .judge_uncacheable(tuning.uncacheable_local, authorized_only);
+        }
         self.drive.lead.announce(Landing::Refused {
             reason,
             authorized_only,
@@ -236,35 +248,43 @@ impl Refresh {
         }
     }
 
+    /// The body broke off: nobody tries again for a while who has something to serve meanwhile.
+    pub(crate) async fn broken(self) {
+        let (failures, left) = self.next_back_off();
+        if let Some(record) = &self.drive.record {
+            record.retry.block(failures, self.drive.now().plus(left));
+        }
+        self.release_failing(failures, left, 502).await;
+    }
+
     /// The origin gave no usable answer: what is stale serves, as far as it may.
-    pub(crate) async fn failed(mut self, failure: Failure) {
-        let engine = Arc::clone(&self.drive.engine);
-        engine
-            .counters
-            .incident(Incident::OriginFailed, &failure.detail);
-        let before = self
-            .drive
-            .record
-            .as_ref()
-            .map_or(0, |record| record.retry.failures());
-        let failures = before.saturating_add(1);
-        let tuning = &engine.tuning;
-        let left = plan::back_off(
-            failures,
-            tuning.back_off,
-            tuning.back_off_longest,
-            fastrand::f64(),
-        );
+    pub(crate) async fn failed(self, failure: Failure) {
+        let counters = &self.drive.engine.counters;
+        counters.incident(Incident::OriginFailed, &failure.detail);
+        let (failures, left) = self.next_back_off();
         if self.drive.hand() == Hand::Empty {
             self.drive.lead.announce(Landing::Failed(failure));
         } else {
             self.drive.back_off(left, failures);
         }
-        if let Some(lease) = self.lease.take() {
-            let kind = BlockKind::Failing {
-                failures,
-                status: failure.status,
-            };
+        self.release_failing(failures, left, failure.status).await;
+    }
+
+    fn next_back_off(&self) -> (u32, Duration) {
+        let record = self.drive.record.as_ref();
+        let before = record.map_or(0, |record| record.retry.failures());
+        let failures = before.saturating_add(1);
+        let tuning = &self.drive.engine.tuning;
+        let (base, longest) = (tuning.back_off, tuning.back_off_longest);
+        (
+            failures,
+            plan::back_off(failures, base, longest, fastrand::f64()),
+        )
+    }
+
+    async fn release_failing(self, failures: u32, left: Duration, status: u16) {
+        if let Some(lease) = self.lease {
+            let kind = BlockKind::Failing { failures, status };
             lease.release(Some((kind, left))).await;
         }
     }

@@ -66,7 +66,9 @@ impl Refresh {
                 let generation = fastrand::u64(..);
                 let key = job.select.variant(generation, &fields);
                 let stamp = Stamp::new(None, None, self.started, self.epoch);
+                let until = self.started.plus(RULE_LIFE);
                 let rule = VaryRule {
+                    until,
                     generation,
                     fields,
                     key: job.primary.text().into(),
@@ -210,6 +212,7 @@ impl Refresh {
             Verdict::Stored(rule_fence, rule_body) => {
                 let stamp = Stamp::new(Some(rule_fence), Some(rule_body), self.started, self.epoch);
                 let rule = VaryRule {
+                    until: rule.until,
                     generation: rule.generation,
                     fields: rule.fields.clone(),
                     key: rule.key.clone(),
@@ -273,6 +276,10 @@ impl Refresh {
             self.epoch,
         );
         let rule = place.rule.clone();
+        if let (None, true, Some(rule)) = (fences, place.new_rule, &rule) {
+            // Nobody else knows it: it is looked up, and made for all, once the tier can be asked.
+            rule.stamp.doubt();
+        }
         let record = Arc::new(Record {
             stamp,
             rule: rule.clone(),
@@ -303,7 +310,14 @@ impl Refresh {
             if let Some(Known::Rule(known)) = self.drive.engine.local.get_by_id(primary)
                 && known.generation == rule.generation
             {
-                self.drive.engine.local.remove(primary);
+                let engine = &self.drive.engine;
+                engine.local.remove(primary);
+                if let Some(before) = self.drive.job.rule.clone() {
+                    let before = Known::Rule(before);
+                    self.drive
+                        .lead
+                        .store(|| engine.local.insert(primary, before));
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use http::header::HeaderName;
 
+use crate::clock::Moment;
 use crate::entry::Stamp;
 
 /// The Vary rule of one URL, stored under its primary key in place of a response.
@@ -17,4 +18,6 @@ pub(crate) struct VaryRule {
     /// The text of the primary key.
     pub(crate) key: Box<[u8]>,
     pub(crate) stamp: Stamp,
+    /// When it has to be looked up again in the shared tier, which keeps it no longer.
+    pub(crate) until: Moment,
 }

@@ -171,6 +171,22 @@ impl Writer {
         self.log.state.lock().over
     }
 
+    /// Breaks the bodies of the slowest readers of a sealed log, so that the others can go on.
+    pub(crate) fn leave_slowest_behind(&self) {
+        let wakers = {
+            let mut state = self.log.state.lock();
+            let slowest = state.readers.iter().flatten().min().copied();
+            for seat in &mut state.readers {
+                if *seat == slowest {
+                    *seat = None;
+                }
+            }
+            state.forget();
+            state.wakers.take()
+        };
+        wake(wakers);
+    }
+
     /// True if somebody is reading.
     pub(crate) fn has_readers(&self) -> bool {
         self.log.state.lock().readers.iter().any(Option::is_some)
@@ -237,6 +253,11 @@ impl Reader {
         }
         let log = Arc::clone(&self.log);
         let mut state = log.state.lock();
+        if state.sealed && state.readers[self.seat].is_none() {
+            // Left behind: what comes next has been forgotten.
+            self.finished = true;
+            return Poll::Ready(Some(Err(Broken)));
+        }
         let index = self.next - state.forgotten;
         if let Some(chunk) = state.chunks.get(index).cloned() {
             self.next += 1;
@@ -273,7 +294,7 @@ impl Reader {
             return true;
         }
         let state = self.log.state.lock();
-        let read_all = self.next - state.forgotten >= state.chunks.len();
+        let read_all = self.next.saturating_sub(state.forgotten) >= state.chunks.len();
         read_all && matches!(state.end, Some(End::Clean(None)))
     }
 }
@@ -449,6 +470,23 @@ mod tests {
         assert!(room.is_woken());
         assert_ready!(room.poll());
         assert!(!writer.has_readers());
+    }
+
+    #[test]
+    fn a_reader_that_stands_still_is_left_behind_and_its_body_breaks() {
+        let (writer, log) = Log::new(3);
+        let mut still = task::spawn(log.reader().expect("it is whole"));
+        let mut quick = task::spawn(log.reader().expect("it is whole"));
+        push(&writer, "abcd");
+        writer.seal();
+        assert_eq!(data(next(&mut quick)), "abcd");
+        assert_pending!(task::spawn(writer.room()).poll());
+        writer.leave_slowest_behind();
+        assert_ready!(task::spawn(writer.room()).poll());
+        assert!(!still.is_end());
+        assert!(matches!(next(&mut still), Poll::Ready(Some(Err(Broken)))));
+        push(&writer, "e");
+        assert_eq!(data(next(&mut quick)), "e");
     }
 
     #[test]

@@ -178,6 +178,23 @@ impl Lease {
         let _ = self.tier.release(self.release_of(block)).await;
     }
 
+    /// Gives it back in the background, with a mark for the others, while the work goes on.
+    pub(crate) fn give_up(&self, block: (BlockKind, Duration)) {
+        self.held.lock().lost = true;
+        self.release_behind(Some(block));
+    }
+
+    fn release_behind(&self, block: Option<(BlockKind, Duration)>) {
+        // Without a runtime it ends by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tier = Arc::clone(&self.tier);
+            let release = self.release_of(block);
+            runtime.spawn(async move {
+                let _ = tier.release(release).await;
+            });
+        }
+    }
+
     fn release_of(&self, block: Option<(BlockKind, Duration)>) -> Release {
         Release {
             id: self.id,
@@ -190,16 +207,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.settled {
-            return;
-        }
-        // A drop cannot wait, so a task of its own does.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let tier = Arc::clone(&self.tier);
-            let release = self.release_of(None);
-            runtime.spawn(async move {
-                let _ = tier.release(release).await;
-            });
+        if !self.settled {
+            // A drop cannot wait, so a task of its own does.
+            self.release_behind(None);
         }
     }
 }

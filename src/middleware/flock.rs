@@ -48,6 +48,8 @@ pub(crate) struct Flock<S, B> {
     client: Arc<Client>,
     /// The request and a service to send it to, once.
     own: Option<(S, Request<B>)>,
+    /// Time that it may still pay for the shared tier.
+    budget: Duration,
 }
 
 type Returned<S, B, RB> = oneshot::Receiver<Back<S, B, RB, <S as Service<Request<B>>>::Error>>;
@@ -60,6 +62,7 @@ impl<S, B> Flock<S, B> {
             shared: Arc::clone(shared),
             client,
             own: Some((service, request)),
+            budget: shared.engine.tuning.tier_budget,
         }
     }
 }
@@ -83,8 +86,28 @@ where
             .as_ref()
             .unwrap_or(&self.client.primary)
             .clone();
-        if let Seat::Lead(lead) = self.shared.engine.join(&key, &self.client.primary) {
-            self.depart(lead, key, sighted, task, None);
+        let Seat::Lead(lead) = self.shared.engine.join(&key, &self.client.primary) else {
+            return;
+        };
+        // Between the look and the seat another flight may have ended, or a purge have passed.
+        let again = self.sight();
+        if again.step == Step::ServeAndRefresh(task) && again.variant == sighted.variant {
+            self.depart(lead, key, again, task, None);
+        }
+    }
+
+    fn sight(&self) -> Sighted {
+        let (client, now) = (&self.client, self.shared.engine.now());
+        self.shared.sight(&client.primary, &client.headers, now)
+    }
+
+    fn sight_by(&self, rule: Option<Arc<VaryRule>>) -> Sighted {
+        let (client, now) = (&self.client, self.shared.engine.now());
+        match rule {
+            Some(rule) => self
+                .shared
+                .sight_by(rule, &client.primary, &client.headers, now),
+            None => self.sight(),
         }
     }
 
@@ -108,6 +131,7 @@ where
             held: sighted.known,
             task,
             select: Arc::clone(&self.client) as _,
+            budget: self.budget,
             berth,
         };
         self.shared.engine.spawn(lead, job, Box::new(origin));
@@ -119,6 +143,9 @@ where
         let tuning = &self.shared.engine.tuning;
         let deadline = Instant::now() + tuning.lock_wait + tuning.fetch_timeout + SLACK;
         let mut remote = false;
+        // The rule that a flight brought along: without it, what is not held locally (because it
+        // could not be kept, or did not fit) would be looked for again and again.
+        let mut rule = None;
         for _ in 0..MOST_FLIGHTS {
             let now = self.shared.engine.now();
             let task = match (sighted.step, &sighted.known) {
@@ -158,6 +185,15 @@ where
                 }
                 Seat::Follow(wait) => (wait, None),
                 Seat::Lead(lead) => {
+                    // Between the look and the seat another flight may have ended, or a purge have
+                    // passed: what was seen then is not to be built on. From now on a purge sees us.
+                    let again = self.sight_by(rule.clone());
+                    let same =
+                        matches!(again.step, Step::Join(_)) && again.variant == sighted.variant;
+                    sighted = again;
+                    if !same {
+                        continue;
+                    }
                     let wait = lead.wait();
                     let (berth, claim) = Berth::new();
                     match self.depart(lead, key.clone(), sighted, task, Some(berth)) {
@@ -171,6 +207,7 @@ where
             let Ok(landing) = tokio::time::timeout_at(deadline, wait).await else {
                 return Ok(self.shared.fail(Failure::WAIT_TIMEOUT, miss(fwd)));
             };
+            rule = None;
             match landing {
                 None => {
                     if led {
@@ -181,7 +218,14 @@ where
                     }
                     self.take_back(own.take()).await;
                 }
-                Some(Landing::LookAgain) => self.take_back(own.take()).await,
+                Some(Landing::LookAgain {
+                    rule: found,
+                    budget,
+                }) => {
+                    rule = Some(found);
+                    self.budget = budget;
+                    self.take_back(own.take()).await;
+                }
                 Some(Landing::Refused {
                     reason,
                     authorized_only,
@@ -210,21 +254,18 @@ where
                     ));
                 }
                 Some(landing) => {
-                    let claim = own.as_ref().map(|(_, claim)| claim);
-                    if let Some(response) = self.land(&landing, &key, fwd, claim) {
+                    if let Some(response) = self.land(&landing, &key, fwd, own.as_mut()) {
                         return Ok(response);
                     }
                     if !self.may_wait_again(&landing) {
                         return self.pass("not-shareable").await;
                     }
+                    rule = self.brought(&landing, &key);
                     remote = matches!(landing, Landing::Ready { by: By::Remote, .. });
                     self.take_back(own.take()).await;
                 }
             }
-            let now = self.shared.engine.now();
-            sighted = self
-                .shared
-                .sight(&self.client.primary, &self.client.headers, now, true);
+            sighted = self.sight_by(rule.clone());
         }
         Ok(self.shared.fail(
             if self.own.is_some() {
@@ -243,7 +284,7 @@ where
         landing: &Landing,
         key: &Key,
         fwd: Fwd,
-        claim: Option<&Claim>,
+        own: Option<&mut (Returned<S, B, RB>, Claim)>,
     ) -> Option<Response<ResponseBody<RB>>> {
         let now = self.shared.engine.now();
         let (record, body, by) = match landing {
@@ -253,8 +294,9 @@ where
                 log,
                 length,
                 by,
+                ..
             } => {
-                let kept = claim.and_then(Claim::take);
+                let kept = own.as_ref().and_then(|(_, claim)| claim.take());
                 let reader = kept.or_else(|| log.reader())?;
                 (record, BodyOf::Log(reader, *length), *by)
             }
@@ -271,7 +313,7 @@ where
             By::Local | By::OnError if usable => Outcome::Stale,
             By::Shared if phase == Phase::Fresh => Outcome::SharedHit,
             By::Remote if usable => Outcome::RemoteFollowed,
-            By::Origin(_) if claim.is_some() => Outcome::Led,
+            By::Origin(_) if own.is_some() => Outcome::Led,
             By::Origin(_) if usable => Outcome::Followed,
             _ => return None,
         };
@@ -281,7 +323,7 @@ where
                 fwd_status: forwarded_status(landing)
                     .filter(|status| *status != record.head.status.as_u16()),
                 ttl: Some(record.windows.ttl_secs(now)),
-                stored: outcome == Outcome::Led,
+                stored: outcome == Outcome::Led && will_be_stored(landing),
                 collapsed: outcome != Outcome::Led,
                 detail: Some(outcome.as_str()),
                 ..Report::default()
@@ -289,10 +331,28 @@ where
             _ => hit_report(record, now, outcome),
         };
         self.shared.engine.counters.outcome(outcome);
-        Some(
-            self.shared
-                .respond(self.asked(), record, body, now, &report),
-        )
+        let mut response = self
+            .shared
+            .respond(self.asked(), record, body, now, &report);
+        if let Some((returned, _)) = own
+            && let Ok(Back::Withheld(fields)) = returned.try_recv()
+        {
+            // What `private` or `no-cache` keeps from the others is this client's own.
+            for (name, value) in &fields {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+        Some(response)
+    }
+
+    /// The rule by which a landing that is for another variant was chosen.
+    fn brought(&self, landing: &Landing, key: &Key) -> Option<Arc<VaryRule>> {
+        match landing {
+            Landing::Ready { record, .. } | Landing::Filling { record, .. } => {
+                record.rule.clone().filter(|_| !self.is_mine(record, key))
+            }
+            _ => None,
+        }
     }
 
     /// True if `record` answers this request: by its key, or by the rule that it brought along.
@@ -404,7 +464,7 @@ where
                 }
                 Ok(self.shared.fail(failure, report))
             }
-            Err(_) => Ok(self.shared.fail(failure, report)),
+            Ok(Back::Withheld(_)) | Err(_) => Ok(self.shared.fail(failure, report)),
         }
     }
 
@@ -417,6 +477,10 @@ where
         let response = service.oneshot(request).await?;
         Ok(passing.finish(response))
     }
+}
+
+fn will_be_stored(landing: &Landing) -> bool {
+    !matches!(landing, Landing::Filling { stored: false, .. })
 }
 
 fn miss(fwd: Fwd) -> Report {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderValue, LAST_MODIFIED,
+};
 use http::{Method, Request, Response, StatusCode, response};
 use http_body::Body;
 use pin_project::pin_project;
@@ -32,6 +34,8 @@ pub(crate) enum Back<S, B, RB, E> {
     Response(Response<RB>),
     /// It was sent, and a stored response was confirmed that may not be used again.
     Confirmed(Head, Bytes),
+    /// It was sent, and is being stored without these fields, which are nobody else's.
+    Withheld(HeaderMap),
     /// The inner service failed.
     Error(E),
 }
@@ -116,6 +120,7 @@ where
                 request.headers_mut(),
                 basis.as_ref().map(|basis| &basis.head),
             );
+            lower_host(request.headers_mut());
             // HEAD is answered from GET.
             *request.method_mut() = Method::GET;
             let clock = Arc::clone(&self.shared.engine.clock);
@@ -179,6 +184,10 @@ where
                     Vary::None | Vary::Any => Vec::new(),
                 };
                 let (parts, body) = response.into_parts();
+                let withheld = fields::withheld(&parts.headers);
+                if !withheld.is_empty() {
+                    self.give_back(Back::Withheld(withheld));
+                }
                 let head = stored_head(&parts, received);
                 Fetched::Storable(Draft {
                     head,
@@ -220,7 +229,16 @@ where
                 detail: "unexpected-304",
             });
         }
-        let head = validate::freshened(&basis.head, response.headers());
+        let mut head = validate::freshened(&basis.head, response.headers());
+        fields::ensure_date(&mut head.headers, received);
+        if !covers(basis, &vary::parse(&head.headers)) {
+            // What is stored was chosen without a field that now matters: it is this client's only.
+            self.give_back(Back::Confirmed(head, basis.body.clone()));
+            return Fetched::Refused {
+                reason: "vary-changed",
+                authorized_only: false,
+            };
+        }
         let policy = &self.shared.policy;
         match storable::judge_freshened(
             &self.traits,
@@ -248,6 +266,29 @@ fn stored_head(parts: &response::Parts, received: std::time::SystemTime) -> Head
     Head {
         status: parts.status,
         headers,
+    }
+}
+
+/// True if `basis` was chosen by all that it is now said to vary on.
+fn covers(basis: &Record, vary: &Vary) -> bool {
+    match vary {
+        Vary::None => true,
+        Vary::Any => false,
+        Vary::Fields(fields) => basis
+            .rule
+            .as_ref()
+            .is_some_and(|rule| fields.iter().all(|field| rule.fields.contains(field))),
+    }
+}
+
+/// The key has the host in lower case, so the origin gets it so: what it sees and the key does not
+/// show is how caches are poisoned.
+fn lower_host(headers: &mut HeaderMap) {
+    if let Some(host) = headers.get_mut(HOST)
+        && host.as_bytes().iter().any(u8::is_ascii_uppercase)
+        && let Ok(lower) = HeaderValue::from_bytes(&host.as_bytes().to_ascii_lowercase())
+    {
+        *host = lower;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::config::{Cache, Shared};
 use crate::engine::Task;
 use crate::engine::plan::Step;
+use crate::entry::VaryRule;
 use crate::event::Outcome;
 use crate::key::Key;
 use crate::local::Known;
@@ -107,7 +108,7 @@ impl<S> CacheService<S> {
         };
         let now = self.shared.engine.now();
         let primary = Key::primary(host, path);
-        let sighted = self.shared.sight(&primary, request.headers(), now, false);
+        let sighted = self.shared.sight(&primary, request.headers(), now);
         match (sighted.step, &sighted.known) {
             (Step::Serve, Some(Known::Record(record))) => {
                 let outcome = if now < record.windows.fresh_until {
@@ -171,15 +172,8 @@ impl<S> CacheService<S> {
 }
 
 impl Shared {
-    /// What is known of what is asked for, and what to do. `trusting`: rules are taken as they are,
-    /// having just been checked as far as that was possible.
-    pub(crate) fn sight(
-        &self,
-        primary: &Key,
-        headers: &http::HeaderMap,
-        now: Moment,
-        trusting: bool,
-    ) -> Sighted {
+    /// What is known of what is asked for, and what to do.
+    pub(crate) fn sight(&self, primary: &Key, headers: &http::HeaderMap, now: Moment) -> Sighted {
         let engine = &self.engine;
         let authorized = request::authorization(headers);
         let only_if_cached = request::only_if_cached(headers);
@@ -193,7 +187,7 @@ impl Shared {
                 step,
             };
         };
-        if !trusting && engine.suspects(&rule.stamp, now) {
+        if engine.suspects_rule(&rule, now) {
             let step = if only_if_cached {
                 Step::Unavailable
             } else {
@@ -206,9 +200,24 @@ impl Shared {
                 step,
             };
         }
+        self.sight_by(rule, primary, headers, now)
+    }
+
+    /// The same, with the rule given: it has just been looked up, and need not be held locally.
+    pub(crate) fn sight_by(
+        &self,
+        rule: Arc<VaryRule>,
+        primary: &Key,
+        headers: &http::HeaderMap,
+        now: Moment,
+    ) -> Sighted {
+        let authorized = request::authorization(headers);
+        let only_if_cached = request::only_if_cached(headers);
         let variant = primary.variant(rule.generation, vary::selecting(&rule.fields, headers));
-        let known = engine.local.get(&variant);
-        let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
+        let known = self.engine.local.get(&variant);
+        let step = self
+            .engine
+            .plan(known.as_ref(), now, authorized, only_if_cached);
         Sighted {
             variant: Some(variant),
             rule: Some(rule),

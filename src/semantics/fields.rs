@@ -29,6 +29,20 @@ pub(crate) fn stored(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// The end-to-end fields that [`stored`] leaves out for the sake of everyone but the client whose
+/// request this answers.
+pub(crate) fn withheld(headers: &HeaderMap) -> HeaderMap {
+    let directives = ResponseDirectives::parse(headers);
+    let listed = listed(headers);
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        if storable(name, &listed) && directives.withholds(name) {
+            kept.append(name, own(value));
+        }
+    }
+    kept
+}
+
 /// Gives a response without a `Date` the one of its receipt (RFC 9110 §6.6.1).
 pub(crate) fn ensure_date(headers: &mut HeaderMap, received: SystemTime) {
     if !headers.contains_key(DATE)

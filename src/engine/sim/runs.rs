@@ -63,21 +63,25 @@ fn calm() {
 
 #[test]
 fn a_cold_fleet_is_one_fetch() {
-    each("runs::a_cold_fleet_is_one_fetch", 50, |mut rng| async move {
-        let mut specs = specs(&mut rng, 2_000);
-        specs.iter_mut().for_each(|spec| spec.varies = false);
-        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
-        for _ in 0..500 {
-            world.ask(&world.any(), 0, 0);
-        }
-        tokio::time::sleep(Duration::from_millis(specs[0].longest() + STEPS)).await;
-        let notes = world.settle().await?;
-        checks::waits(&notes, |_| specs[0].longest() + STEPS)?;
-        match notes.fetches.len() {
-            1 => safety::all(&notes, &specs, 0),
-            many => Err(format!("{many} fetches for 500 clients")),
-        }
-    });
+    each(
+        "runs::a_cold_fleet_is_one_fetch",
+        50,
+        |mut rng| async move {
+            let mut specs = specs(&mut rng, 2_000);
+            specs.iter_mut().for_each(|spec| spec.varies = false);
+            let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
+            for _ in 0..500 {
+                world.ask(&world.any(), 0, 0);
+            }
+            tokio::time::sleep(Duration::from_millis(specs[0].longest() + STEPS)).await;
+            let notes = world.settle().await?;
+            checks::waits(&notes, |_| specs[0].longest() + STEPS)?;
+            match notes.fetches.len() {
+                1 => safety::all(&notes, &specs, 0),
+                many => Err(format!("{many} fetches for 500 clients")),
+            }
+        },
+    );
 }
 
 #[test]

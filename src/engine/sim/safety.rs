@@ -13,10 +13,17 @@ pub(super) fn no_hang(notes: &Notes) -> Verdict {
     // lock_wait + fetch_timeout + slack, and the time a paused process stands still.
     let limit = |node| 36 * SECOND + 200 * MILLI + paused_for(notes, node);
     if let Some(open) = notes.open.first() {
-        return Err(format!("a request never ended (node, key, asked): {open:?}"));
+        return Err(format!(
+            "a request never ended (node, key, asked): {open:?}"
+        ));
     }
-    let late = notes.serves.iter().find(|serve| serve.how != How::Own && serve.waited() > limit(serve.node));
-    late.map_or(Ok(()), |late| Err(format!("a request took too long: {late:?}")))
+    let late = notes
+        .serves
+        .iter()
+        .find(|serve| serve.how != How::Own && serve.waited() > limit(serve.node));
+    late.map_or(Ok(()), |late| {
+        Err(format!("a request took too long: {late:?}"))
+    })
 }
 
 fn paused_for(notes: &Notes, node: usize) -> At {
@@ -49,33 +56,56 @@ pub(super) fn bodies_are_right(notes: &Notes) -> Verdict {
 /// got it.
 pub(super) fn nothing_broken_is_stored(notes: &Notes) -> Verdict {
     let broken = |fetch: Option<usize>| fetch.is_some_and(|fetch| !notes.fetches[fetch].whole);
-    let held = notes.serves.iter().find(|serve| serve.how == How::Held && broken(serve.fetch));
+    let held = notes
+        .serves
+        .iter()
+        .find(|serve| serve.how == How::Held && broken(serve.fetch));
     if let Some(held) = held {
         return Err(format!("a broken response was stored: {held:?}"));
     }
-    let shared = notes.deeds.iter().find(|deed| matches!(deed, Deed::Committed { fetch, .. } if broken(*fetch)));
-    shared.map_or(Ok(()), |shared| Err(format!("a broken response was shared: {shared:?}")))
+    let shared = notes
+        .deeds
+        .iter()
+        .find(|deed| matches!(deed, Deed::Committed { fetch, .. } if broken(*fetch)));
+    shared.map_or(Ok(()), |shared| {
+        Err(format!("a broken response was shared: {shared:?}"))
+    })
 }
 
 /// What the tier accepts is newer each time: no late writer, and nothing from before a purge.
 pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
     let mut newest = std::collections::BTreeMap::new();
     for deed in &notes.deeds {
-        let Deed::Committed { id, at, fetch: Some(fetch), verdict: Committed::Stored { .. }, .. } = *deed else {
+        let Deed::Committed {
+            id,
+            at,
+            fetch: Some(fetch),
+            verdict: Committed::Stored { .. },
+            ..
+        } = *deed
+        else {
             continue;
         };
         let start = notes.fetches[fetch].start;
         let before = newest.insert(id, start).unwrap_or(0);
         if start < before {
-            return Err(format!("the tier took a late writer's: {deed:?} of {:?}", notes.fetches[fetch]));
+            return Err(format!(
+                "the tier took a late writer's: {deed:?} of {:?}",
+                notes.fetches[fetch]
+            ));
         }
         // A variant's own entry is no longer reached once the rule is purged.
         if specs[notes.fetches[fetch].key].varies {
             continue;
         }
-        let purged = purges(notes, notes.fetches[fetch].key).filter(|purged| *purged <= at).max();
+        let purged = purges(notes, notes.fetches[fetch].key)
+            .filter(|purged| *purged <= at)
+            .max();
         if purged.is_some_and(|purged| start < purged) {
-            return Err(format!("the tier took what was fetched before a purge: {deed:?} of {:?}", notes.fetches[fetch]));
+            return Err(format!(
+                "the tier took what was fetched before a purge: {deed:?} of {:?}",
+                notes.fetches[fetch]
+            ));
         }
     }
     Ok(())
@@ -94,10 +124,14 @@ fn purges(notes: &Notes, key: usize) -> impl Iterator<Item = At> {
 /// purging node when `purge` returns, the others when the event or the end of a gap arrives.
 pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
     for serve in &notes.serves {
-        let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else { continue };
+        let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else {
+            continue;
+        };
         let known = known_purge(notes, serve);
         if fetch.start < known {
-            return Err(format!("purged at {known}, served after that: {serve:?} of {fetch:?}"));
+            return Err(format!(
+                "purged at {known}, served after that: {serve:?} of {fetch:?}"
+            ));
         }
     }
     Ok(())
@@ -106,28 +140,48 @@ pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
 /// The last purge that the node knew of when it was asked.
 fn known_purge(notes: &Notes, serve: &Serve) -> At {
     let own = notes.purges.iter().filter(|purge| {
-        purge.confirmed && (purge.node, purge.key) == (serve.node, serve.key) && purge.done < serve.asked
+        purge.confirmed
+            && (purge.node, purge.key) == (serve.node, serve.key)
+            && purge.done < serve.asked
     });
-    let latest = |before: At| purges(notes, serve.key).filter(|at| *at <= before).max().unwrap_or(0);
+    let latest = |before: At| {
+        purges(notes, serve.key)
+            .filter(|at| *at <= before)
+            .max()
+            .unwrap_or(0)
+    };
     let id = Asks::of(serve.key, 0).primary.id();
     let own = own.map(|purge| latest(purge.done)).max().unwrap_or(0);
-    let heard = notes.heard.iter().filter(|(at, heard)| heard.node == serve.node && *at < serve.asked);
+    let heard = notes
+        .heard
+        .iter()
+        .filter(|(at, heard)| heard.node == serve.node && *at < serve.asked);
     let told = heard.clone().filter_map(|(_, heard)| match heard.event {
-        TierEvent::Purged { id: purged, fence, .. } if purged == id => notes.deeds.iter().find_map(|deed| match deed {
-            Deed::Purged { at, fence: minted, .. } if *minted == fence => Some(*at),
+        TierEvent::Purged {
+            id: purged, fence, ..
+        } if purged == id => notes.deeds.iter().find_map(|deed| match deed {
+            Deed::Purged {
+                at, fence: minted, ..
+            } if *minted == fence => Some(*at),
             _ => None,
         }),
         _ => None,
     });
     let told = told.max().unwrap_or(0);
     // A gap's end makes the node ask the tier: it learns of it if the tier answers.
-    let gap = heard.filter(|(_, heard)| heard.event == TierEvent::Resumed).map(|(at, _)| *at).max();
+    let gap = heard
+        .filter(|(_, heard)| heard.event == TierEvent::Resumed)
+        .map(|(at, _)| *at)
+        .max();
     let back = notes.blows.iter().filter(|(at, node, blow)| {
         *node == serve.node && *blow == Blow::BackAgain && gap.is_some_and(|gap| *at <= gap)
     });
     let back = back.map(|(at, ..)| *at).max();
     let hearing = !notes.heard.iter().any(|(at, heard)| {
-        heard.node == serve.node && heard.event == TierEvent::Lost && gap.is_some_and(|gap| *at > gap) && *at <= serve.answered
+        heard.node == serve.node
+            && heard.event == TierEvent::Lost
+            && gap.is_some_and(|gap| *at > gap)
+            && *at <= serve.answered
     });
     let missed = match back {
         Some(back) if serve.reachable && hearing => latest(back),
@@ -144,25 +198,34 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
     let mut seen = std::collections::BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {
-        let (Some(fetch), true) = (serve.fetch, serve.how != How::Own) else { continue };
+        let (Some(fetch), true) = (serve.fetch, serve.how != How::Own) else {
+            continue;
+        };
         let fenced = shared.contains(&fetch);
         if fenced || serve.how == How::Held {
             let target = (serve.node, target(specs, serve.key, serve.kind));
             let started = notes.fetches[fetch].start;
-            seen.entry(target).or_default().push((serve.answered, started, fenced));
+            seen.entry(target)
+                .or_default()
+                .push((serve.answered, started, fenced));
         }
     }
     for serve in notes.serves.iter().filter(|serve| serve.how != How::Own) {
         let Some(own) = start(serve) else { continue };
         let target = (serve.node, target(specs, serve.key, serve.kind));
         let mine = serve.fetch.is_some_and(|fetch| shared.contains(&fetch));
-        let Some(seen) = seen.get(&target) else { continue };
+        let Some(seen) = seen.get(&target) else {
+            continue;
+        };
         let newer = seen.iter().find(|(answered, started, fenced)| {
             let doubt = if *fenced && mine { 0 } else { doubt };
             *answered < serve.asked && own + doubt < *started
         });
         if let Some(newer) = newer {
-            return Err(format!("a node went back behind {newer:?}: {serve:?} of {:?}", serve.fetch.map(|f| &notes.fetches[f])));
+            return Err(format!(
+                "a node went back behind {newer:?}: {serve:?} of {:?}",
+                serve.fetch.map(|f| &notes.fetches[f])
+            ));
         }
     }
     Ok(())
@@ -211,9 +274,19 @@ pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
     super::checks::one_at_once(notes, specs, |first, second| {
         let between = |at: At| (first.start.saturating_sub(SECOND)..=second.start).contains(&at);
         let purged = purges(notes, first.key).any(between)
-            || notes.purges.iter().any(|purge| purge.key == first.key && between(purge.done))
-            || notes.heard.iter().any(|(at, heard)| matches!(heard.event, TierEvent::Purged { .. }) && heard.node == first.node && between(*at));
-        let paused = notes.blows.iter().any(|(at, node, blow)| *node == first.node && *blow == Blow::Resumed && between(*at));
+            || notes
+                .purges
+                .iter()
+                .any(|purge| purge.key == first.key && between(purge.done))
+            || notes.heard.iter().any(|(at, heard)| {
+                matches!(heard.event, TierEvent::Purged { .. })
+                    && heard.node == first.node
+                    && between(*at)
+            });
+        let paused = notes
+            .blows
+            .iter()
+            .any(|(at, node, blow)| *node == first.node && *blow == Blow::Resumed && between(*at));
         debug_assert_eq!(first.purpose, Purpose::Refresh);
         first.node == second.node && !purged && !paused
     })

@@ -160,7 +160,8 @@ impl Model {
             }),
             mark: None,
             waited: false,
-            ends: ms + millis(commit.keep.max(GRACE)),
+            // A purge's mark is not cut short by what comes after it.
+            ends: (ms + millis(commit.keep.max(GRACE))).max(entry.purged.map_or(0, |_| entry.ends)),
         };
         if mine {
             self.leases.remove(&id);

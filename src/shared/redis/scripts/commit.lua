@@ -26,7 +26,10 @@ if type(set) == 'table' and set.err then
   return { 'oom', '' }
 end
 redis.call('HDEL', E, 'x', 'k', 'n')
-redis.call('PEXPIRE', E, ARGV[4])
+-- A purge's mark is not cut short by what comes after it.
+local life = tonumber(ARGV[4])
+if h[5] then life = math.max(life, redis.call('PTTL', E)) end
+redis.call('PEXPIRE', E, life)
 if mine then redis.call('DEL', L) end
 if h[4] then redis.call('PUBLISH', ARGV[5], 'c:' .. ARGV[6] .. ':' .. fence) end
 return { 'stored', d }

@@ -8,6 +8,8 @@ local h = redis.call('HMGET', E, 'f', 'v', 't')
 -- Its fence counts too: the entry may have been evicted from under it.
 local held = tonumber(string.match(redis.call('GET', L) or '', '%d+$')) or 0
 local fence = string.format('%.0f', math.max(us, (tonumber(h[1]) or 0) + 1, held + 1))
+-- The mark lives as long as what it purges would have: a node that missed the event has that still.
+local life = math.max(redis.call('PTTL', E), tonumber(ARGV[2]))
 -- The first write is one that a full store permits; what follows is then permitted too.
 redis.call('DEL', L)
 if kind == 'h' then
@@ -21,6 +23,6 @@ else
   end
 end
 redis.call('HSET', E, 'f', fence, 'p', fence)
-if redis.call('PTTL', E) < tonumber(ARGV[2]) then redis.call('PEXPIRE', E, ARGV[2]) end
+if redis.call('PTTL', E) < life then redis.call('PEXPIRE', E, life) end
 redis.call('PUBLISH', ARGV[3], 'p:' .. ARGV[4] .. ':' .. fence .. ':' .. kind)
 return fence
