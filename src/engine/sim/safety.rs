@@ -97,7 +97,8 @@ pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
         let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else { continue };
         let known = known_purge(notes, serve);
         if fetch.start < known {
-            return Err(format!("purged at {known}, served after that: {serve:?} of {fetch:?}"));
+            let story = notes.story(serve.key, fetch.start, serve.answered);
+            return Err(format!("purged at {known}, served after that: {serve:?} of {fetch:?}{story}"));
         }
     }
     Ok(())
