@@ -160,7 +160,7 @@ impl Drive {
                 }
                 _ => None,
             };
-            self.forget_purged(&answer, asked_at);
+            self.forget_purged(&answer);
             if let Err(flaw) = self.take(&answer, asked_at, epoch) {
                 engine
                     .counters
@@ -279,14 +279,14 @@ impl Drive {
     }
 
     /// Drops what is in hand if it was fetched before the last purge.
-    pub(crate) fn forget_purged(&mut self, answer: &Answer, asked: Moment) {
+    pub(crate) fn forget_purged(&mut self, answer: &Answer) {
         let Some(purged) = answer.purged else { return };
         let stamp = match (&self.record, &self.rule) {
             (Some(record), _) => &record.stamp,
             (None, Some(rule)) => &rule.stamp,
             (None, None) => return,
         };
-        if publish::is_older(stamp, purged, answer.now, asked) {
+        if publish::is_older(stamp, purged, answer.now, self.now()) {
             (self.record, self.rule) = (None, None);
             self.engine.local.remove(self.job.key.id());
         }
@@ -306,7 +306,7 @@ impl Drive {
         };
         let in_hand = self.record.as_ref().map(|record| &record.stamp);
         let in_hand = in_hand.or_else(|| self.rule.as_ref().map(|rule| &rule.stamp));
-        if in_hand.is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, asked)) {
+        if in_hand.is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, self.now())) {
             return Ok(());
         }
         match publish::read(

@@ -137,7 +137,7 @@ impl Refresh {
             return true;
         }
         let (ours, theirs) = (lease.fence(), answer.view.as_ref().map(|view| view.version));
-        self.drive.forget_purged(&answer, asked);
+        self.drive.forget_purged(&answer);
         let read = self.drive.take(&answer, asked, epoch);
         if read.is_ok() && theirs.is_some_and(|theirs| theirs > ours) {
             self.drive.confirm(epoch);
