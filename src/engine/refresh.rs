@@ -33,6 +33,8 @@ pub(crate) struct Refresh {
     /// When the fetch began, and in which epoch: what it gives is as old as that.
     pub(crate) started: Moment,
     pub(crate) epoch: u64,
+    /// What the origin was asked to confirm. The record in hand may be another one by then.
+    pub(crate) basis: Option<Arc<Record>>,
 }
 
 impl Refresh {
@@ -52,6 +54,7 @@ impl Refresh {
             keep,
             started,
             epoch,
+            basis: None,
         }
     }
 
@@ -75,11 +78,12 @@ impl Refresh {
 
     /// `None`: `fetch_timeout` passed. Time spent waiting for a place among the concurrent fetches
     /// counts.
-    async fn fetch(&self, origin: Box<dyn Origin>) -> Option<Fetched> {
+    async fn fetch(&mut self, origin: Box<dyn Origin>) -> Option<Fetched> {
         let engine = Arc::clone(&self.drive.engine);
         let now = self.drive.now();
         let basis = self.drive.record.clone();
         let basis = basis.filter(|record| record.windows.phase(now) != Phase::Dead);
+        self.basis.clone_from(&basis);
         let fetch = async {
             let _place = match &engine.fetches {
                 Some(fetches) => fetches.acquire().await.ok(),
@@ -162,7 +166,7 @@ impl Refresh {
 
     /// The origin confirmed what we hold (304): a new head and new windows, the same body.
     async fn confirmed(self, head: Head, lifetime: Lifetime) {
-        let Some(basis) = self.drive.record.clone() else {
+        let Some(basis) = self.basis.clone() else {
             // Confirmed without having been asked: there is nothing to serve.
             return self
                 .failed(Failure {
