@@ -98,6 +98,14 @@ enum Asked {
     Alone(Keep),
 }
 
+/// What a look at the tier showed.
+pub(crate) struct Looked {
+    /// The newest fence issued.
+    pub(crate) newest: Option<Fence>,
+    /// The version that it holds, if that can be read.
+    pub(crate) held: Option<Fence>,
+}
+
 impl Drive {
     pub(crate) fn now(&self) -> Moment {
         self.engine.now()
@@ -239,6 +247,35 @@ impl Drive {
         Asked::Alone(Keep::Local)
     }
 
+    /// Looks what the tier holds, and brings what is in hand in line with that. `None`: no answer.
+    pub(crate) async fn look(&mut self, within: Duration) -> Option<Looked> {
+        let tier = Arc::clone(self.engine.tier.as_ref()?);
+        let (epoch, asked) = (self.engine.epoch(), self.now());
+        let ask = Ask {
+            id: self.job.key.id(),
+            token: Token::random(),
+            lease: Duration::ZERO,
+            have: self.version(),
+            peek: true,
+            force: false,
+            insist: false,
+            within,
+        };
+        let answer = tier.acquire(ask).await.ok()?;
+        self.forget_purged(&answer);
+        let read = self.take(&answer, asked, epoch);
+        if read.is_ok() {
+            self.confirm(epoch);
+        }
+        Some(Looked {
+            newest: answer.newest,
+            held: answer
+                .view
+                .filter(|_| read.is_ok())
+                .map(|view| view.version),
+        })
+    }
+
     /// Another node has been refreshing for longer than anyone here should wait. If somebody does,
     /// one request of this node goes to the origin, for those who are here: the other may store
     /// any moment, so nothing of it is kept.
@@ -306,7 +343,9 @@ impl Drive {
         };
         let in_hand = self.record.as_ref().map(|record| &record.stamp);
         let in_hand = in_hand.or_else(|| self.rule.as_ref().map(|rule| &rule.stamp));
-        if in_hand.is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, self.now())) {
+        if in_hand
+            .is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, self.now()))
+        {
             return Ok(());
         }
         match publish::read(

@@ -26,7 +26,10 @@ pub(crate) fn is_older(stamp: &Stamp, fence: Fence, shared_now: u64, received: M
     match stamp.fence {
         Some(ours) => ours < fence,
         None => {
-            let ago = received.since(stamp.fetched).saturating_add(DOUBT).as_micros();
+            let ago = received
+                .since(stamp.fetched)
+                .saturating_add(DOUBT)
+                .as_micros();
             let minted = shared_now.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
             minted < fence.get()
         }

@@ -1,7 +1,6 @@
 //! One fetch from the origin, and what follows from its head.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::engine::drive::Drive;
@@ -11,8 +10,8 @@ use crate::engine::plan::{self, Hand};
 use crate::engine::store::Place;
 use crate::entry::{Head, Lifetime, Phase, Record, Stamp, Windows};
 use crate::event::Incident;
-use crate::lock::Lease;
-use crate::shared::{Ask, BlockKind, Token};
+use crate::lock::{Lease, Timing};
+use crate::shared::BlockKind;
 
 /// How much of a fetch is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +108,7 @@ impl Refresh {
     /// Then that is what everyone gets: no client may see an older response after a newer one.
     async fn is_still_wanted(&mut self) -> bool {
         let engine = Arc::clone(&self.drive.engine);
-        let (Some(lease), Some(tier)) = (&self.lease, &engine.tier) else {
+        let Some(lease) = &self.lease else {
             return true;
         };
         if !lease.may_be_lost() {
@@ -118,33 +117,16 @@ impl Refresh {
         engine
             .counters
             .incident(Incident::LeaseLost, &self.drive.job.key.id());
-        let epoch = engine.epoch();
-        let asked = self.drive.now();
-        let answer = tier
-            .acquire(Ask {
-                id: self.drive.job.key.id(),
-                token: Token::random(),
-                lease: Duration::ZERO,
-                have: self.drive.version(),
-                peek: true,
-                force: false,
-                insist: false,
-                within: engine.tuning.lease.call,
-            })
-            .await;
-        let Ok(answer) = answer else {
+        let fence = lease.fence();
+        let Some(looked) = self.drive.look(engine.tuning.lease.call).await else {
             self.keep = Keep::Nothing;
             return true;
         };
-        if answer.newest == Some(lease.fence()) {
+        if looked.newest == Some(fence) {
             // Nobody took over. The fence will tell if someone still does.
             return true;
         }
-        let (ours, theirs) = (lease.fence(), answer.view.as_ref().map(|view| view.version));
-        self.drive.forget_purged(&answer);
-        let read = self.drive.take(&answer, asked, epoch);
-        if read.is_ok() && theirs.is_some_and(|theirs| theirs > ours) {
-            self.drive.confirm(epoch);
+        if looked.held.is_some_and(|theirs| theirs > fence) {
             match self.drive.hand() {
                 Hand::Fresh | Hand::Stale => {
                     self.drive.land(By::Remote, None);
@@ -259,6 +241,7 @@ impl Refresh {
             tuning.back_off_longest,
             fastrand::f64(),
         );
+        self.check_before_serving().await;
         if self.drive.hand() == Hand::Empty {
             self.drive.lead.announce(Landing::Failed(failure));
         } else {
@@ -270,6 +253,23 @@ impl Refresh {
                 status: failure.status,
             };
             lease.release(Some((kind, left))).await;
+        }
+    }
+
+    /// What is in hand is about to be served instead of what the origin did not give. Has it been
+    /// checked? The gap that made it suspect may have ended while the origin was asked, and those
+    /// who came since expect that nothing purged is served. What is left of the budget pays for it.
+    async fn check_before_serving(&mut self) {
+        let engine = Arc::clone(&self.drive.engine);
+        let now = self.drive.now();
+        let Some(record) = &self.drive.record else {
+            return;
+        };
+        let unchecked = self.lease.is_none() || engine.suspects(&record.stamp, now);
+        if engine.tier.is_some() && unchecked && self.drive.hand() != Hand::Empty {
+            let Timing { call, .. } = engine.tuning.lease;
+            let within = engine.tuning.tier_budget.saturating_sub(call).min(call);
+            self.drive.look(within).await;
         }
     }
 }

@@ -39,10 +39,14 @@ pub(super) fn one_at_once(
     for (target, fetches) in refreshes(notes, specs) {
         for (n, first) in fetches.iter().enumerate() {
             let end = first.end.unwrap_or(At::MAX);
-            let overlapping = fetches[n + 1..].iter().take_while(|second| second.start < end);
+            let overlapping = fetches[n + 1..]
+                .iter()
+                .take_while(|second| second.start < end);
             if let Some(second) = overlapping.into_iter().find(|second| counts(first, second)) {
                 let story = notes.story(target.0, first.start.saturating_sub(SECOND), second.start);
-                return Err(format!("{target:?} was fetched twice at once: {first:?} and {second:?}{story}"));
+                return Err(format!(
+                    "{target:?} was fetched twice at once: {first:?} and {second:?}{story}"
+                ));
             }
         }
     }
@@ -58,18 +62,29 @@ pub(super) fn one_per_cycle(
     tolerance: At,
 ) -> Verdict {
     let shared = shared(notes);
-    let place = |fetch: &Fetch| notes.fetches.iter().position(|one| std::ptr::eq(one, fetch));
+    let place = |fetch: &Fetch| {
+        notes
+            .fetches
+            .iter()
+            .position(|one| std::ptr::eq(one, fetch))
+    };
     for (target, fetches) in refreshes(notes, specs) {
         for pair in fetches.windows(2) {
             let (first, second) = (pair[0], pair[1]);
             let good = matches!(first.reply, Reply::Storable | Reply::Confirmed)
                 && place(first).is_some_and(|fetch| shared.contains(&fetch));
-            let (Some(head), Some(end)) = (first.head, first.end) else { continue };
+            let (Some(head), Some(end)) = (first.head, first.end) else {
+                continue;
+            };
             if !good || !counts(first, second) {
                 continue;
             }
             let spec = &specs[target.0];
-            let early = if spec.stale == 0 { end - first.start } else { 0 };
+            let early = if spec.stale == 0 {
+                end - first.start
+            } else {
+                0
+            };
             let due = head + spec.fresh * MILLI - early;
             if second.start + tolerance < due {
                 return Err(format!(
@@ -103,12 +118,15 @@ pub(super) fn successors_come(notes: &Notes, specs: &[Spec], limit: u64) -> Verd
                 let during = fetch.start <= *at && fetch.end.is_some_and(|end| end <= *at + MILLI);
                 (*node, *blow) == (fetch.node, Blow::Killed) && during && !fetch.whole
             });
-            let Some((at, ..)) = died.filter(|(at, ..)| fetch.end.is_some_and(|end| end >= *at)) else {
+            let Some((at, ..)) = died.filter(|(at, ..)| fetch.end.is_some_and(|end| end >= *at))
+            else {
                 continue;
             };
             let next = fetches.get(n + 1).map_or(At::MAX, |next| next.start);
             if next > at + limit * MILLI {
-                return Err(format!("nobody took over {target:?} within {limit} ms: {fetch:?}"));
+                return Err(format!(
+                    "nobody took over {target:?} within {limit} ms: {fetch:?}"
+                ));
             }
         }
     }
@@ -128,15 +146,23 @@ pub(super) fn late_writers_serve_nobody(notes: &Notes, specs: &[Spec]) -> Verdic
         {
             let fetched = &notes.fetches[*fetch];
             let target = target(specs, fetched.key, fetched.kind);
-            commits.entry(target).or_default().push((*at, fetched.start));
+            commits
+                .entry(target)
+                .or_default()
+                .push((*at, fetched.start));
         }
     }
     let shared = shared(notes);
     for serve in notes.serves.iter().filter(|serve| serve.how != How::Own) {
-        let Some(fetch) = serve.fetch.filter(|fetch| !shared.contains(fetch)) else { continue };
+        let Some(fetch) = serve.fetch.filter(|fetch| !shared.contains(fetch)) else {
+            continue;
+        };
         let start = notes.fetches[fetch].start;
         let commits = commits.get(&target(specs, serve.key, serve.kind));
-        let newer = commits.into_iter().flatten().find(|(at, newer)| *newer > start && *at < serve.asked);
+        let newer = commits
+            .into_iter()
+            .flatten()
+            .find(|(at, newer)| *newer > start && *at < serve.asked);
         if let Some(newer) = newer {
             return Err(format!(
                 "served a late writer's although {newer:?} was committed: {serve:?} of {:?}",
@@ -149,11 +175,17 @@ pub(super) fn late_writers_serve_nobody(notes: &Notes, specs: &[Spec]) -> Verdic
 
 /// Nobody waits longer than `limit` says, in milliseconds, and everybody gets an answer.
 pub(super) fn waits(notes: &Notes, limit: impl Fn(&Serve) -> u64) -> Verdict {
-    let late = notes.serves.iter().find(|serve| serve.waited() > limit(serve) * MILLI);
+    let late = notes
+        .serves
+        .iter()
+        .find(|serve| serve.waited() > limit(serve) * MILLI);
     match late {
         Some(late) => {
             let story = notes.story(late.key, late.asked.saturating_sub(SECOND), late.answered);
-            Err(format!("waited longer than {} ms: {late:?}{story}", limit(late)))
+            Err(format!(
+                "waited longer than {} ms: {late:?}{story}",
+                limit(late)
+            ))
         }
         None => Ok(()),
     }
@@ -161,14 +193,23 @@ pub(super) fn waits(notes: &Notes, limit: impl Fn(&Serve) -> u64) -> Verdict {
 
 /// Nobody is refused.
 pub(super) fn no_failures(notes: &Notes) -> Verdict {
-    let failed = notes.serves.iter().find(|serve| matches!(serve.how, How::Failed(_)));
-    failed.map_or(Ok(()), |failed| Err(format!("a client was refused: {failed:?}")))
+    let failed = notes
+        .serves
+        .iter()
+        .find(|serve| matches!(serve.how, How::Failed(_)));
+    failed.map_or(Ok(()), |failed| {
+        Err(format!("a client was refused: {failed:?}"))
+    })
 }
 
 /// Where stale may be served, a node that has served something once keeps nobody waiting for the
 /// origin. What it knows to be outdated (an event told it of a newer version) it asks the tier for,
 /// which takes `tier` milliseconds at most.
-pub(super) fn nobody_waits_for_what_may_be_stale(notes: &Notes, specs: &[Spec], tier: u64) -> Verdict {
+pub(super) fn nobody_waits_for_what_may_be_stale(
+    notes: &Notes,
+    specs: &[Spec],
+    tier: u64,
+) -> Verdict {
     let mut served = BTreeMap::new();
     for serve in &notes.serves {
         if specs[serve.key].stale == 0 {
@@ -176,7 +217,9 @@ pub(super) fn nobody_waits_for_what_may_be_stale(notes: &Notes, specs: &[Spec], 
         }
         let target = (serve.node, target(specs, serve.key, serve.kind));
         // What it got it holds once the flight has stored it, a call to the tier later.
-        let since = *served.entry(target).or_insert(serve.answered + 10 * MILLI + specs[serve.key].longest() * MILLI);
+        let since = *served
+            .entry(target)
+            .or_insert(serve.answered + 10 * MILLI + specs[serve.key].longest() * MILLI);
         if serve.asked > since && serve.waited() > tier * MILLI {
             return Err(format!("waited although stale may be served: {serve:?}"));
         }
@@ -185,27 +228,46 @@ pub(super) fn nobody_waits_for_what_may_be_stale(notes: &Notes, specs: &[Spec], 
 }
 
 /// Once any node has a response that may be served stale, others get it at the speed of the tier.
-pub(super) fn other_nodes_wait_for_the_tier_only(notes: &Notes, specs: &[Spec], tier: u64) -> Verdict {
+pub(super) fn other_nodes_wait_for_the_tier_only(
+    notes: &Notes,
+    specs: &[Spec],
+    tier: u64,
+) -> Verdict {
     let fetches = refreshes(notes, specs);
     for serve in &notes.serves {
         let spec = &specs[serve.key];
         let target = target(specs, serve.key, serve.kind);
-        let first = fetches.get(&target).and_then(|fetches| fetches.first()?.end);
+        let first = fetches
+            .get(&target)
+            .and_then(|fetches| fetches.first()?.end);
         let known = first.is_some_and(|end| serve.asked > end + tier * MILLI);
         if spec.stale > 0 && known && serve.waited() > tier * MILLI {
-            return Err(format!("waited longer than {tier} ms for what the tier has: {serve:?}"));
+            return Err(format!(
+                "waited longer than {tier} ms for what the tier has: {serve:?}"
+            ));
         }
     }
     Ok(())
 }
 
 /// Each thing is fetched at most so often from `since` to `until`.
-pub(super) fn few_fetches(notes: &Notes, specs: &[Spec], since: At, until: At, most: usize) -> Verdict {
+pub(super) fn few_fetches(
+    notes: &Notes,
+    specs: &[Spec],
+    since: At,
+    until: At,
+    most: usize,
+) -> Verdict {
     for (target, fetches) in refreshes(notes, specs) {
-        let within = fetches.iter().filter(|fetch| (since..until).contains(&fetch.start));
+        let within = fetches
+            .iter()
+            .filter(|fetch| (since..until).contains(&fetch.start));
         let starts: Vec<_> = within.map(|fetch| (fetch.start, fetch.node)).collect();
         if starts.len() > most {
-            return Err(format!("{target:?} was fetched {} times: {starts:?}", starts.len()));
+            return Err(format!(
+                "{target:?} was fetched {} times: {starts:?}",
+                starts.len()
+            ));
         }
     }
     Ok(())

@@ -50,8 +50,13 @@ impl Asks {
 
 impl Select for Asks {
     fn variant(&self, generation: u64, fields: &[HeaderName]) -> Key {
-        let value = |field: &HeaderName| (field.as_str() == "x-kind").then(|| SmallVec::from_slice(&[b'0' + self.kind]));
-        self.primary.variant(generation, fields.iter().map(|field| (field.as_str(), value(field))))
+        let value = |field: &HeaderName| {
+            (field.as_str() == "x-kind").then(|| SmallVec::from_slice(&[b'0' + self.kind]))
+        };
+        self.primary.variant(
+            generation,
+            fields.iter().map(|field| (field.as_str(), value(field))),
+        )
     }
 }
 
@@ -126,13 +131,16 @@ impl Client {
         let failures = self.node.tier.failures();
         let answer = self.answer().await;
         let answered = history.now();
-        let stale = answer.record.as_ref().is_some_and(|record| {
-            record.windows.phase(self.node.engine.now()) != Phase::Fresh
-        });
+        let stale = answer
+            .record
+            .as_ref()
+            .is_some_and(|record| record.windows.phase(self.node.engine.now()) != Phase::Fresh);
         let reachable = self.node.tier.failures() == failures;
         let body = match (answer.body, &answer.record) {
             (Source::Whole, Some(record)) => Some(self.is_right(answer.fetch, &record.body)),
-            (Source::Log(reader), _) => read(reader).await.map(|body| self.is_right(answer.fetch, &body)),
+            (Source::Log(reader), _) => read(reader)
+                .await
+                .map(|body| self.is_right(answer.fetch, &body)),
             _ => None,
         };
         let serve = Serve {
@@ -149,7 +157,11 @@ impl Client {
         };
         history.note(|notes, _| {
             let this = (self.node.index, self.key, asked);
-            let at = notes.open.iter().position(|open| *open == this).expect("it was noted");
+            let at = notes
+                .open
+                .iter()
+                .position(|open| *open == this)
+                .expect("it was noted");
             notes.open.swap_remove(at);
             notes.serves.push(serve.clone());
         });
@@ -158,7 +170,10 @@ impl Client {
 
     fn is_right(&self, fetch: Option<usize>, body: &[u8]) -> bool {
         let fetch = fetch.expect("what is stored was fetched");
-        let version = self.site.history.note(|notes, _| notes.fetches[fetch].version);
+        let version = self
+            .site
+            .history
+            .note(|notes, _| notes.fetches[fetch].version);
         body == self.site.body(self.key, self.asks.kind, version).as_bytes()
     }
 
@@ -170,7 +185,10 @@ impl Client {
             }
             (Step::ServeAndRefresh(task), Some(Known::Record(record))) => {
                 let answer = Answer::held(How::Held, record);
-                let key = sighted.variant.clone().unwrap_or_else(|| self.asks.primary.clone());
+                let key = sighted
+                    .variant
+                    .clone()
+                    .unwrap_or_else(|| self.asks.primary.clone());
                 if let Seat::Lead(lead) = self.node.engine.join(&key, &self.asks.primary) {
                     self.depart(lead, key, sighted, task);
                 }
@@ -216,7 +234,13 @@ impl Client {
         }
     }
 
-    fn depart(&mut self, lead: Lead<Landing>, key: Key, sighted: Sighted, task: Task) -> Option<Returned> {
+    fn depart(
+        &mut self,
+        lead: Lead<Landing>,
+        key: Key,
+        sighted: Sighted,
+        task: Task,
+    ) -> Option<Returned> {
         if !std::mem::take(&mut self.own) {
             return None;
         }
@@ -250,13 +274,19 @@ impl Client {
         for _ in 0..MOST_FLIGHTS {
             let task = match (sighted.step, &sighted.known) {
                 (Step::Join(task), _) => task,
-                (Step::Serve | Step::ServeAndRefresh(_) | Step::ServeOnError, Some(Known::Record(record))) => {
+                (
+                    Step::Serve | Step::ServeAndRefresh(_) | Step::ServeOnError,
+                    Some(Known::Record(record)),
+                ) => {
                     return Answer::held(How::Flight, record);
                 }
                 (Step::Pass, _) => return self.pass(None).await,
                 _ => Task::Refresh,
             };
-            let key = sighted.variant.clone().unwrap_or_else(|| self.asks.primary.clone());
+            let key = sighted
+                .variant
+                .clone()
+                .unwrap_or_else(|| self.asks.primary.clone());
             let (wait, returned) = match self.node.engine.join(&key, &self.asks.primary) {
                 Seat::Follow(wait) => (wait, None),
                 Seat::Lead(lead) => {
@@ -297,14 +327,20 @@ impl Client {
             }
             sighted = self.sight(true);
         }
-        Answer::failed(if self.own { Failure::ABANDONED } else { Failure::SPENT })
+        Answer::failed(if self.own {
+            Failure::ABANDONED
+        } else {
+            Failure::SPENT
+        })
     }
 
     fn land(&self, landing: &Landing, key: &Key, led: bool) -> Option<Answer> {
         let now = self.node.engine.now();
         let (record, log, by) = match landing {
             Landing::Ready { record, by } => (record, None, *by),
-            Landing::Filling { record, log, by, .. } => (record, Some(Log::reader(log)?), *by),
+            Landing::Filling {
+                record, log, by, ..
+            } => (record, Some(Log::reader(log)?), *by),
             _ => return None,
         };
         let mine = *record.key == *key.text()
@@ -366,7 +402,10 @@ impl Client {
         if !std::mem::take(&mut self.own) {
             return Answer::failed(Failure::SPENT);
         }
-        let (fetch, reply) = self.site.pass(self.node.index, self.key, self.asks.kind).await;
+        let (fetch, reply) = self
+            .site
+            .pass(self.node.index, self.key, self.asks.kind)
+            .await;
         if let (Some(verdict), Reply::Storable) = (doubt, reply) {
             verdict.overrule();
         }

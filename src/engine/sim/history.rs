@@ -195,27 +195,44 @@ impl Notes {
     /// All that happened around one URL from `since` to `until`, one line each, in order of time.
     pub(super) fn story(&self, key: usize, since: At, until: At) -> String {
         let mut lines = Vec::new();
-        for (n, fetch) in self.fetches.iter().enumerate().filter(|(_, fetch)| fetch.key == key) {
+        for (n, fetch) in self
+            .fetches
+            .iter()
+            .enumerate()
+            .filter(|(_, fetch)| fetch.key == key)
+        {
             lines.push((fetch.start, format!("fetch {n} {fetch:?}")));
         }
         for deed in &self.deeds {
             let (at, of_key) = match deed {
                 Deed::Granted { at, .. } | Deed::Purged { at, .. } => (*at, true),
-                Deed::Committed { at, fetch, .. } => {
-                    (*at, fetch.is_none_or(|fetch| self.fetches[fetch].key == key))
-                }
+                Deed::Committed { at, fetch, .. } => (
+                    *at,
+                    fetch.is_none_or(|fetch| self.fetches[fetch].key == key),
+                ),
             };
             if of_key {
                 lines.push((at, format!("{deed:?}")));
             }
         }
-        lines.extend(self.heard.iter().map(|(at, heard)| (*at, format!("{heard:?}"))));
-        lines.extend(self.blows.iter().map(|(at, node, blow)| (*at, format!("{node} {blow:?}"))));
+        lines.extend(
+            self.heard
+                .iter()
+                .map(|(at, heard)| (*at, format!("{heard:?}"))),
+        );
+        lines.extend(
+            self.blows
+                .iter()
+                .map(|(at, node, blow)| (*at, format!("{node} {blow:?}"))),
+        );
         for purge in self.purges.iter().filter(|purge| purge.key == key) {
             lines.push((purge.began, format!("{purge:?}")));
         }
         lines.retain(|(at, _)| (since..=until).contains(at));
         lines.sort();
-        lines.iter().map(|(at, line)| format!("\n  {at:>9} {line}")).collect()
+        lines
+            .iter()
+            .map(|(at, line)| format!("\n  {at:>9} {line}"))
+            .collect()
     }
 }

@@ -79,9 +79,13 @@ impl Origin for Caller {
                     }
                 }
                 _ => {
-                    let version = site.history.note(|notes, _| notes.fetches[span.fetch].version);
+                    let version = site
+                        .history
+                        .note(|notes, _| notes.fetches[span.fetch].version);
                     let head = head(version, span.fetch);
-                    let known = basis.as_ref().map(|basis| basis.head.headers[VERSION].clone());
+                    let known = basis
+                        .as_ref()
+                        .map(|basis| basis.head.headers[VERSION].clone());
                     if spec.confirms && known.is_some_and(|known| known == head.headers[VERSION]) {
                         span.head(Reply::Confirmed);
                         span.change(|fetch, _| fetch.whole = true);
@@ -137,7 +141,11 @@ impl Body {
         let site = Arc::clone(&span.site);
         let spec = &site.specs[site.history.note(|notes, _| notes.fetches[span.fetch].key)];
         let size = text.len().div_ceil(spec.chunks);
-        let mut chunks: VecDeque<_> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+        let mut chunks: VecDeque<_> = text
+            .as_bytes()
+            .chunks(size)
+            .map(Bytes::copy_from_slice)
+            .collect();
         let breaks = site.draw(1_000) < weather.broken;
         // Without a length nobody could tell.
         let short = announced && site.draw(1_000) < weather.short;
@@ -155,14 +163,22 @@ impl Body {
 }
 
 impl Source for Body {
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Item, Broken>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Item, Broken>>> {
         let gap = {
             let site = &self.span.site;
-            site.specs[site.history.note(|notes, _| notes.fetches[self.span.fetch].key)].gap
+            site.specs[site
+                .history
+                .note(|notes, _| notes.fetches[self.span.fetch].key)]
+            .gap
         };
         if gap > 0 {
             let gap = Duration::from_millis(gap);
-            let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(gap)));
+            let pause = self
+                .pause
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(gap)));
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }

@@ -60,7 +60,9 @@ impl Pipe {
             while let Some((due, event)) = events.recv().await {
                 tokio::time::sleep_until(due).await;
                 life.gate().await;
-                let Some(engine) = engine.upgrade() else { break };
+                let Some(engine) = engine.upgrade() else {
+                    break;
+                };
                 let event = match event {
                     TierEvent::Lost | TierEvent::Resumed if careless => TierEvent::Alive,
                     event => event,

@@ -63,7 +63,14 @@ async fn close(world: &World) -> Notes {
 #[test]
 fn a_failed_refresh_from_before_a_gaps_end_serves_nothing_unchecked() {
     once(1, |_| async {
-        let world = world(2, Spec { on_error: 60_000, latency: 400..401, ..SPEC });
+        let world = world(
+            2,
+            Spec {
+                on_error: 60_000,
+                latency: 400..401,
+                ..SPEC
+            },
+        );
         let node = world.node(0);
         world.ask(&node, 0, 0);
         millis(500).await;
@@ -88,7 +95,10 @@ fn a_failed_refresh_from_before_a_gaps_end_serves_nothing_unchecked() {
 fn a_slow_answer_does_not_make_what_has_no_fence_newer() {
     for seed in 0..30 {
         once(seed, |rng| async move {
-            let spec = Spec { fresh: 60_000, ..SPEC };
+            let spec = Spec {
+                fresh: 60_000,
+                ..SPEC
+            };
             let world = World::new(rng, Setup::calm(2, vec![spec]));
             let node = world.node(0);
             world.cut_off(&node, REFUSED);
@@ -98,7 +108,10 @@ fn a_slow_answer_does_not_make_what_has_no_fence_newer() {
             millis(100).await;
             world.bring_back(&node);
             millis(100).await;
-            node.tier.set(Road { delay: 10_000, ..Road::GOOD });
+            node.tier.set(Road {
+                delay: 10_000,
+                ..Road::GOOD
+            });
             world.ask(&node, 0, 0);
             millis(1).await;
             world.pause(&node);
@@ -117,7 +130,15 @@ fn a_slow_answer_does_not_make_what_has_no_fence_newer() {
 #[test]
 fn a_confirmed_head_stays_with_the_body_that_was_confirmed() {
     once(3, |_| async {
-        let world = world(2, Spec { fresh: 150, confirms: true, latency: 20..21, ..SPEC });
+        let world = world(
+            2,
+            Spec {
+                fresh: 150,
+                confirms: true,
+                latency: 20..21,
+                ..SPEC
+            },
+        );
         let (first, second) = (world.node(0), world.node(1));
         for _ in 0..8 {
             world.ask(&first, 0, 0);
@@ -143,9 +164,21 @@ fn a_confirmed_head_stays_with_the_body_that_was_confirmed() {
 #[test]
 fn waiting_for_another_node_does_not_use_up_the_budget_for_the_tier() {
     once(1, |rng| async move {
-        let spec = Spec { latency: 4_000..4_001, ..SPEC };
-        let road = Road { delay: 40, ..Road::GOOD };
-        let world = World::new(rng, Setup { road, ..Setup::calm(2, vec![spec]) });
+        let spec = Spec {
+            latency: 4_000..4_001,
+            ..SPEC
+        };
+        let road = Road {
+            delay: 40,
+            ..Road::GOOD
+        };
+        let world = World::new(
+            rng,
+            Setup {
+                road,
+                ..Setup::calm(2, vec![spec])
+            },
+        );
         world.ask(&world.node(0), 0, 0);
         millis(200).await;
         world.ask(&world.node(1), 0, 0);
@@ -168,7 +201,12 @@ fn nodes_that_wait_for_a_retry_share_its_end() {
         let notes = close(&world).await;
         assert_eq!(notes.fetches.len(), 2, "{:?}", notes.fetches);
         checks::waits(&notes, |_| 130).unwrap();
-        assert!(notes.serves.iter().all(|serve| matches!(serve.how, How::Failed(_))));
+        assert!(
+            notes
+                .serves
+                .iter()
+                .all(|serve| matches!(serve.how, How::Failed(_)))
+        );
     });
 }
 
@@ -178,7 +216,8 @@ fn nodes_that_wait_for_a_retry_share_its_end() {
 fn a_corrupt_entry_is_replaced_for_all_however_long_the_wait_was() {
     once(1, |_| async {
         let world = world(1, SPEC);
-        let Grant::Lease { fence, .. } = world.memory.acquire(stranger()).await.unwrap().grant else {
+        let Grant::Lease { fence, .. } = world.memory.acquire(stranger()).await.unwrap().grant
+        else {
             panic!("nobody else is there");
         };
         world.ask(&world.node(0), 0, 0);

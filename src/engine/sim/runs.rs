@@ -63,21 +63,25 @@ fn calm() {
 
 #[test]
 fn a_cold_fleet_is_one_fetch() {
-    each("runs::a_cold_fleet_is_one_fetch", 50, |mut rng| async move {
-        let mut specs = specs(&mut rng, 2_000);
-        specs.iter_mut().for_each(|spec| spec.varies = false);
-        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
-        for _ in 0..500 {
-            world.ask(&world.any(), 0, 0);
-        }
-        tokio::time::sleep(Duration::from_millis(specs[0].longest() + STEPS)).await;
-        let notes = world.settle().await?;
-        checks::waits(&notes, |_| specs[0].longest() + STEPS)?;
-        match notes.fetches.len() {
-            1 => safety::all(&notes, &specs, 0),
-            many => Err(format!("{many} fetches for 500 clients")),
-        }
-    });
+    each(
+        "runs::a_cold_fleet_is_one_fetch",
+        50,
+        |mut rng| async move {
+            let mut specs = specs(&mut rng, 2_000);
+            specs.iter_mut().for_each(|spec| spec.varies = false);
+            let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
+            for _ in 0..500 {
+                world.ask(&world.any(), 0, 0);
+            }
+            tokio::time::sleep(Duration::from_millis(specs[0].longest() + STEPS)).await;
+            let notes = world.settle().await?;
+            checks::waits(&notes, |_| specs[0].longest() + STEPS)?;
+            match notes.fetches.len() {
+                1 => safety::all(&notes, &specs, 0),
+                many => Err(format!("{many} fetches for 500 clients")),
+            }
+        },
+    );
 }
 
 #[test]
@@ -160,21 +164,42 @@ fn the_tier_is_down() {
             async move { world.crowd(secs(45), 5).await }
         });
         world.sleep(3_000..6_000).await;
-        let reach = if rng.bool() { Reach::Refused } else { Reach::Silent };
-        let dead = Road { reach, ..Road::GOOD };
-        world.living().iter().for_each(|node| world.cut_off(node, dead));
+        let reach = if rng.bool() {
+            Reach::Refused
+        } else {
+            Reach::Silent
+        };
+        let dead = Road {
+            reach,
+            ..Road::GOOD
+        };
+        world
+            .living()
+            .iter()
+            .for_each(|node| world.cut_off(node, dead));
         let down = world.history.now();
         world.sleep(8_000..15_000).await;
         let up = world.history.now();
-        world.living().iter().for_each(|node| world.bring_back(node));
+        world
+            .living()
+            .iter()
+            .for_each(|node| world.bring_back(node));
         let _ = crowd.await;
         let notes = world.settle().await?;
         checks::no_failures(&notes)?;
         // Who waited for another node's refresh when the tier went finds out at its next look.
         let settled = down + 2 * SECOND;
         checks::waits(&notes, |serve| {
-            let cut = if (down..settled).contains(&serve.asked) || serve.asked < down { 1_000 } else { 0 };
-            let tier = if serve.answered > down && serve.asked < up + SECOND { 150 } else { 0 };
+            let cut = if (down..settled).contains(&serve.asked) || serve.asked < down {
+                1_000
+            } else {
+                0
+            };
+            let tier = if serve.answered > down && serve.asked < up + SECOND {
+                150
+            } else {
+                0
+            };
             origin(&specs, serve.key) + STEPS + cut + tier
         })?;
         let own = |first: &Fetch, second: &Fetch| first.node == second.node;
@@ -209,7 +234,11 @@ fn the_tier_flaps() {
         for _ in 0..20 {
             world.sleep(100..1_000).await;
             let node = world.any();
-            let reach = if rng.bool() { Reach::Refused } else { Reach::Silent };
+            let reach = if rng.bool() {
+                Reach::Refused
+            } else {
+                Reach::Silent
+            };
             world.cut_off(&node, Road { reach, ..bad });
             world.sleep(100..2_000).await;
             world.bring_back(&node);
@@ -218,7 +247,9 @@ fn the_tier_flaps() {
         let notes = world.settle().await?;
         checks::no_failures(&notes)?;
         // A lease that was granted to nobody is waited for to its end, at most `lock_wait`.
-        checks::waits(&notes, |serve| 5_000 + 150 + origin(&specs, serve.key) + STEPS)?;
+        checks::waits(&notes, |serve| {
+            5_000 + 150 + origin(&specs, serve.key) + STEPS
+        })?;
         safety::all(&notes, &specs, 400_000)
     });
 }
@@ -285,7 +316,10 @@ fn the_origin_fails() {
         checks::few_fetches(&notes, &specs, down, up, 8)?;
         let recovered = notes.serves.iter().find(|serve| {
             let after = serve.asked > up + 32 * SECOND;
-            after && serve.fetch.is_none_or(|fetch| notes.fetches[fetch].start < up)
+            after
+                && serve
+                    .fetch
+                    .is_none_or(|fetch| notes.fetches[fetch].start < up)
         });
         if let Some(late) = recovered {
             return Err(format!("did not recover: {late:?}"));
@@ -296,25 +330,33 @@ fn the_origin_fails() {
 
 #[test]
 fn the_origin_fails_on_cold_keys() {
-    each("runs::the_origin_fails_on_cold_keys", 60, |mut rng| async move {
-        let mut specs = specs(&mut rng, 300);
-        specs.iter_mut().for_each(|spec| spec.varies = false);
-        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
-        world.site.set(|weather| weather.failing = true);
-        world.crowd(secs(10), 5).await;
-        world.site.set(|weather| weather.failing = false);
-        tokio::time::sleep(secs(1)).await;
-        let up = world.history.now();
-        world.crowd(secs(5), 5).await;
-        let notes = world.settle().await?;
-        checks::one_at_once(&notes, &specs, |_, _| true)?;
-        // One's own attempt, or what is left of another's.
-        checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + STEPS)?;
-        if let Some(late) = notes.serves.iter().find(|serve| serve.asked > up && matches!(serve.how, How::Failed(_))) {
-            return Err(format!("did not recover: {late:?}"));
-        }
-        safety::all(&notes, &specs, 0)
-    });
+    each(
+        "runs::the_origin_fails_on_cold_keys",
+        60,
+        |mut rng| async move {
+            let mut specs = specs(&mut rng, 300);
+            specs.iter_mut().for_each(|spec| spec.varies = false);
+            let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
+            world.site.set(|weather| weather.failing = true);
+            world.crowd(secs(10), 5).await;
+            world.site.set(|weather| weather.failing = false);
+            tokio::time::sleep(secs(1)).await;
+            let up = world.history.now();
+            world.crowd(secs(5), 5).await;
+            let notes = world.settle().await?;
+            checks::one_at_once(&notes, &specs, |_, _| true)?;
+            // One's own attempt, or what is left of another's.
+            checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + STEPS)?;
+            if let Some(late) = notes
+                .serves
+                .iter()
+                .find(|serve| serve.asked > up && matches!(serve.how, How::Failed(_)))
+            {
+                return Err(format!("did not recover: {late:?}"));
+            }
+            safety::all(&notes, &specs, 0)
+        },
+    );
 }
 
 #[test]
@@ -354,10 +396,16 @@ fn uncacheable_spells() {
 
 #[test]
 fn mutants_are_caught() {
-    let late = caught(200, |rng| holders_pause(rng, Some(Fault::AcceptsLateWriters)));
+    let late = caught(200, |rng| {
+        holders_pause(rng, Some(Fault::AcceptsLateWriters))
+    });
     let two = caught(200, |rng| holders_pause(rng, Some(Fault::GrantsTwoLeases)));
     let careless = caught(200, |rng| purges(rng, true));
-    for (mutant, caught) in [("late writers", late), ("two leases", two), ("careless", careless)] {
+    for (mutant, caught) in [
+        ("late writers", late),
+        ("two leases", two),
+        ("careless", careless),
+    ] {
         let (seed, why) = caught.unwrap_or_else(|| panic!("{mutant}: not caught"));
         println!("{mutant}: seed {seed}: {why}");
     }

@@ -13,10 +13,17 @@ pub(super) fn no_hang(notes: &Notes) -> Verdict {
     // lock_wait + fetch_timeout + slack, and the time a paused process stands still.
     let limit = |node| 36 * SECOND + 200 * MILLI + paused_for(notes, node);
     if let Some(open) = notes.open.first() {
-        return Err(format!("a request never ended (node, key, asked): {open:?}"));
+        return Err(format!(
+            "a request never ended (node, key, asked): {open:?}"
+        ));
     }
-    let late = notes.serves.iter().find(|serve| serve.how != How::Own && serve.waited() > limit(serve.node));
-    late.map_or(Ok(()), |late| Err(format!("a request took too long: {late:?}")))
+    let late = notes
+        .serves
+        .iter()
+        .find(|serve| serve.how != How::Own && serve.waited() > limit(serve.node));
+    late.map_or(Ok(()), |late| {
+        Err(format!("a request took too long: {late:?}"))
+    })
 }
 
 fn paused_for(notes: &Notes, node: usize) -> At {
@@ -49,33 +56,56 @@ pub(super) fn bodies_are_right(notes: &Notes) -> Verdict {
 /// got it.
 pub(super) fn nothing_broken_is_stored(notes: &Notes) -> Verdict {
     let broken = |fetch: Option<usize>| fetch.is_some_and(|fetch| !notes.fetches[fetch].whole);
-    let held = notes.serves.iter().find(|serve| serve.how == How::Held && broken(serve.fetch));
+    let held = notes
+        .serves
+        .iter()
+        .find(|serve| serve.how == How::Held && broken(serve.fetch));
     if let Some(held) = held {
         return Err(format!("a broken response was stored: {held:?}"));
     }
-    let shared = notes.deeds.iter().find(|deed| matches!(deed, Deed::Committed { fetch, .. } if broken(*fetch)));
-    shared.map_or(Ok(()), |shared| Err(format!("a broken response was shared: {shared:?}")))
+    let shared = notes
+        .deeds
+        .iter()
+        .find(|deed| matches!(deed, Deed::Committed { fetch, .. } if broken(*fetch)));
+    shared.map_or(Ok(()), |shared| {
+        Err(format!("a broken response was shared: {shared:?}"))
+    })
 }
 
 /// What the tier accepts is newer each time: no late writer, and nothing from before a purge.
 pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
     let mut newest = std::collections::BTreeMap::new();
     for deed in &notes.deeds {
-        let Deed::Committed { id, at, fetch: Some(fetch), verdict: Committed::Stored { .. }, .. } = *deed else {
+        let Deed::Committed {
+            id,
+            at,
+            fetch: Some(fetch),
+            verdict: Committed::Stored { .. },
+            ..
+        } = *deed
+        else {
             continue;
         };
         let start = notes.fetches[fetch].start;
         let before = newest.insert(id, start).unwrap_or(0);
         if start < before {
-            return Err(format!("the tier took a late writer's: {deed:?} of {:?}", notes.fetches[fetch]));
+            return Err(format!(
+                "the tier took a late writer's: {deed:?} of {:?}",
+                notes.fetches[fetch]
+            ));
         }
         // A variant's own entry is no longer reached once the rule is purged.
         if specs[notes.fetches[fetch].key].varies {
             continue;
         }
-        let purged = purges(notes, notes.fetches[fetch].key).filter(|purged| *purged <= at).max();
+        let purged = purges(notes, notes.fetches[fetch].key)
+            .filter(|purged| *purged <= at)
+            .max();
         if purged.is_some_and(|purged| start < purged) {
-            return Err(format!("the tier took what was fetched before a purge: {deed:?} of {:?}", notes.fetches[fetch]));
+            return Err(format!(
+                "the tier took what was fetched before a purge: {deed:?} of {:?}",
+                notes.fetches[fetch]
+            ));
         }
     }
     Ok(())
@@ -94,11 +124,15 @@ fn purges(notes: &Notes, key: usize) -> impl Iterator<Item = At> {
 /// purging node when `purge` returns, the others when the event or the end of a gap arrives.
 pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
     for serve in &notes.serves {
-        let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else { continue };
+        let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else {
+            continue;
+        };
         let known = known_purge(notes, serve);
         if fetch.start < known {
             let story = notes.story(serve.key, fetch.start, serve.answered);
-            return Err(format!("purged at {known}, served after that: {serve:?} of {fetch:?}{story}"));
+            return Err(format!(
+                "purged at {known}, served after that: {serve:?} of {fetch:?}{story}"
+            ));
         }
     }
     Ok(())
@@ -110,26 +144,47 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
         let here = (purge.node, purge.key) == (serve.node, serve.key);
         purge.confirmed && here && purge.done.is_some_and(|done| done < serve.asked)
     });
-    let latest = |before: At| purges(notes, serve.key).filter(|at| *at <= before).max().unwrap_or(0);
+    let latest = |before: At| {
+        purges(notes, serve.key)
+            .filter(|at| *at <= before)
+            .max()
+            .unwrap_or(0)
+    };
     let id = Asks::of(serve.key, 0).primary.id();
-    let own = own.filter_map(|purge| purge.done.map(latest)).max().unwrap_or(0);
-    let heard = notes.heard.iter().filter(|(at, heard)| heard.node == serve.node && *at < serve.asked);
+    let own = own
+        .filter_map(|purge| purge.done.map(latest))
+        .max()
+        .unwrap_or(0);
+    let heard = notes
+        .heard
+        .iter()
+        .filter(|(at, heard)| heard.node == serve.node && *at < serve.asked);
     let told = heard.clone().filter_map(|(_, heard)| match heard.event {
-        TierEvent::Purged { id: purged, fence, .. } if purged == id => notes.deeds.iter().find_map(|deed| match deed {
-            Deed::Purged { at, fence: minted, .. } if *minted == fence => Some(*at),
+        TierEvent::Purged {
+            id: purged, fence, ..
+        } if purged == id => notes.deeds.iter().find_map(|deed| match deed {
+            Deed::Purged {
+                at, fence: minted, ..
+            } if *minted == fence => Some(*at),
             _ => None,
         }),
         _ => None,
     });
     let told = told.max().unwrap_or(0);
     // A gap's end makes the node ask the tier: it learns of it if the tier answers.
-    let gap = heard.filter(|(_, heard)| heard.event == TierEvent::Resumed).map(|(at, _)| *at).max();
+    let gap = heard
+        .filter(|(_, heard)| heard.event == TierEvent::Resumed)
+        .map(|(at, _)| *at)
+        .max();
     let back = notes.blows.iter().filter(|(at, node, blow)| {
         *node == serve.node && *blow == Blow::BackAgain && gap.is_some_and(|gap| *at <= gap)
     });
     let back = back.map(|(at, ..)| *at).max();
     let hearing = !notes.heard.iter().any(|(at, heard)| {
-        heard.node == serve.node && heard.event == TierEvent::Lost && gap.is_some_and(|gap| *at > gap) && *at <= serve.answered
+        heard.node == serve.node
+            && heard.event == TierEvent::Lost
+            && gap.is_some_and(|gap| *at > gap)
+            && *at <= serve.answered
     });
     let missed = match back {
         Some(back) if serve.reachable && hearing => latest(back),
@@ -150,11 +205,14 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
 pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
     let shared = super::checks::shared(notes);
     let cut_off = notes.blows.iter().any(|(_, _, blow)| *blow == Blow::CutOff);
-    let one_rule = |key: usize| !specs[key].varies || (!cut_off && purges(notes, key).next().is_none());
+    let one_rule =
+        |key: usize| !specs[key].varies || (!cut_off && purges(notes, key).next().is_none());
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
     let mut seen = std::collections::BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {
-        let (Some(fetch), true) = (serve.fetch, serve.how != How::Own) else { continue };
+        let (Some(fetch), true) = (serve.fetch, serve.how != How::Own) else {
+            continue;
+        };
         let fenced = shared.contains(&fetch);
         // What a flight gives while its body is still arriving is not stored yet.
         let commits = notes.deeds.iter();
@@ -163,16 +221,30 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
         if stored || serve.how == How::Held {
             let target = (serve.node, target(specs, serve.key, serve.kind));
             let started = notes.fetches[fetch].start;
-            seen.entry(target).or_default().push((serve.answered, started, fenced));
+            seen.entry(target)
+                .or_default()
+                .push((serve.answered, started, fenced));
         }
     }
-    for serve in notes.serves.iter().filter(|serve| serve.how != How::Own && one_rule(serve.key)) {
+    for serve in notes
+        .serves
+        .iter()
+        .filter(|serve| serve.how != How::Own && one_rule(serve.key))
+    {
         let Some(own) = start(serve) else { continue };
         let target = (serve.node, target(specs, serve.key, serve.kind));
         let mine = serve.fetch.is_some_and(|fetch| shared.contains(&fetch));
-        let Some(seen) = seen.get(&target) else { continue };
-        let refused = notes.fetches.iter().filter(|fetch| fetch.key == serve.key && fetch.reply == Reply::Refused);
-        if refused.clone().any(|fetch| (own..serve.answered).contains(&fetch.start)) {
+        let Some(seen) = seen.get(&target) else {
+            continue;
+        };
+        let refused = notes
+            .fetches
+            .iter()
+            .filter(|fetch| fetch.key == serve.key && fetch.reply == Reply::Refused);
+        if refused
+            .clone()
+            .any(|fetch| (own..serve.answered).contains(&fetch.start))
+        {
             continue;
         }
         let newer = seen.iter().find(|(answered, started, fenced)| {
@@ -181,7 +253,9 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
         });
         if let Some(newer) = newer {
             let story = notes.story(serve.key, own.saturating_sub(SECOND), serve.answered);
-            return Err(format!("a node went back behind {newer:?}: {serve:?}{story}"));
+            return Err(format!(
+                "a node went back behind {newer:?}: {serve:?}{story}"
+            ));
         }
     }
     Ok(())
@@ -228,14 +302,22 @@ pub(super) fn all(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
 /// while a flight from before is still waiting (for `lock_wait` at most) or fetching. Of a URL that varies, two rules make two things.
 pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
     super::checks::one_at_once(notes, specs, |first, second| {
-        let between = |at: At| (first.start.saturating_sub(6 * SECOND)..=second.start).contains(&at);
+        let between =
+            |at: At| (first.start.saturating_sub(6 * SECOND)..=second.start).contains(&at);
         let purged = purges(notes, first.key).any(between)
             || notes.purges.iter().any(|purge| {
                 let until = purge.done.map_or(At::MAX, |done| done + 6 * SECOND);
                 purge.key == first.key && purge.began <= second.start && until >= first.start
             })
-            || notes.heard.iter().any(|(at, heard)| matches!(heard.event, TierEvent::Purged { .. }) && heard.node == first.node && between(*at));
-        let paused = notes.blows.iter().any(|(at, node, blow)| *node == first.node && *blow == Blow::Resumed && between(*at));
+            || notes.heard.iter().any(|(at, heard)| {
+                matches!(heard.event, TierEvent::Purged { .. })
+                    && heard.node == first.node
+                    && between(*at)
+            });
+        let paused = notes
+            .blows
+            .iter()
+            .any(|(at, node, blow)| *node == first.node && *blow == Blow::Resumed && between(*at));
         debug_assert_eq!(first.purpose, Purpose::Refresh);
         first.node == second.node && !specs[first.key].varies && !purged && !paused
     })

@@ -59,5 +59,9 @@ where
 
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}, must be a number")))
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {value:?}, must be a number")),
+    )
 }

@@ -70,7 +70,11 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(specs: Vec<Spec>, history: Arc<History>, mut rng: fastrand::Rng) -> Arc<Self> {
+    pub(super) fn new(
+        specs: Vec<Spec>,
+        history: Arc<History>,
+        mut rng: fastrand::Rng,
+    ) -> Arc<Self> {
         let changes = specs.iter().map(|_| {
             let mut at = 0;
             let next = |_| {
@@ -112,7 +116,13 @@ impl Site {
     }
 
     /// A request arrives.
-    pub(super) fn begin(self: &Arc<Self>, node: usize, key: usize, kind: u8, purpose: Purpose) -> Span {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        node: usize,
+        key: usize,
+        kind: u8,
+        purpose: Purpose,
+    ) -> Span {
         let fetch = self.history.note(|notes, start| {
             notes.fetches.push(Fetch {
                 node,
@@ -140,7 +150,12 @@ impl Site {
         let hangs = self.draw(1_000) < weather.hangs;
         let fails = weather.failing || self.draw(1_000) < weather.errors;
         let latency = self.rng.lock().u64(self.specs[key].latency.clone());
-        if hangs && self.history.note(|notes, _| notes.fetches[span.fetch].purpose) == Purpose::Refresh {
+        if hangs
+            && self
+                .history
+                .note(|notes, _| notes.fetches[span.fetch].purpose)
+                == Purpose::Refresh
+        {
             tokio::time::sleep(HANG).await;
         }
         tokio::time::sleep(Duration::from_millis(latency)).await;
@@ -154,7 +169,12 @@ impl Site {
     }
 
     /// One client's own request. The fetch, and how it went.
-    pub(super) async fn pass(self: &Arc<Self>, node: usize, key: usize, kind: u8) -> (usize, Reply) {
+    pub(super) async fn pass(
+        self: &Arc<Self>,
+        node: usize,
+        key: usize,
+        kind: u8,
+    ) -> (usize, Reply) {
         let span = self.begin(node, key, kind, Purpose::Pass);
         let reply = self.work(&span, key).await;
         (span.fetch, reply)
@@ -183,4 +203,3 @@ impl Drop for Span {
         self.change(|fetch, now| fetch.end = Some(now));
     }
 }
-

@@ -28,7 +28,10 @@ async fn a_storm(mut rng: fastrand::Rng) -> Verdict {
     };
     let setup = Setup {
         road,
-        flow: Flow { delay: rng.u64(..100), lost: 0 },
+        flow: Flow {
+            delay: rng.u64(..100),
+            lost: 0,
+        },
         ..Setup::calm(rng.usize(1..7), specs.clone())
     };
     let world = World::new(rng.fork(), setup);
@@ -54,22 +57,34 @@ async fn a_storm(mut rng: fastrand::Rng) -> Verdict {
                 });
             }
             3 | 4 => {
-                let reach = if rng.bool() { Reach::Refused } else { Reach::Silent };
+                let reach = if rng.bool() {
+                    Reach::Refused
+                } else {
+                    Reach::Silent
+                };
                 world.cut_off(&node, Road { reach, ..road });
             }
-            5 | 6 => world.living().iter().for_each(|node| world.bring_back(node)),
+            5 | 6 => world
+                .living()
+                .iter()
+                .for_each(|node| world.bring_back(node)),
             7 | 8 => {
                 let world = Arc::clone(&world);
                 let key = world.draw(0..specs.len() as u64) as usize;
                 tokio::spawn(async move { world.purge(&node, key).await });
             }
             9 => world.site.set(|weather| weather.failing = !weather.failing),
-            10 => world.site.set(|weather| weather.uncacheable = !weather.uncacheable),
+            10 => world
+                .site
+                .set(|weather| weather.uncacheable = !weather.uncacheable),
             11 => world.site.set(|weather| {
-                (weather.errors, weather.broken, weather.short) = (rng.u64(..200), rng.u64(..200), rng.u64(..200));
+                (weather.errors, weather.broken, weather.short) =
+                    (rng.u64(..200), rng.u64(..200), rng.u64(..200));
             }),
             12 => world.site.set(|weather| weather.hangs = rng.u64(..60)),
-            _ => world.site.set(|weather| *weather = super::site::Weather::default()),
+            _ => world
+                .site
+                .set(|weather| *weather = super::site::Weather::default()),
         }
     }
     let _ = crowd.await;

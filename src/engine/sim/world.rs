@@ -125,7 +125,11 @@ impl World {
             let mut rng = self.rng.lock();
             (rng.fork(), rng.fork())
         };
-        let tier = Arc::new(FaultyTier::new(Arc::clone(&self.base), Arc::clone(&life), road));
+        let tier = Arc::new(FaultyTier::new(
+            Arc::clone(&self.base),
+            Arc::clone(&life),
+            road,
+        ));
         tier.set(self.setup.road);
         let clock = Arc::new(VirtualClock::new());
         let engine = Engine::new(tuning(), Some(Arc::clone(&tier) as _), clock);
@@ -168,11 +172,14 @@ impl World {
     pub(super) fn fetching(&self) -> Option<Arc<Node>> {
         let fetching = self.history.note(|notes, _| {
             let fetches = notes.fetches.iter();
-            let open = fetches.filter(|fetch| fetch.end.is_none() && fetch.purpose == Purpose::Refresh);
+            let open =
+                fetches.filter(|fetch| fetch.end.is_none() && fetch.purpose == Purpose::Refresh);
             open.map(|fetch| fetch.node).collect::<Vec<_>>()
         });
         let living = self.living();
-        living.into_iter().find(|node| fetching.contains(&node.index) && node.life.is_running())
+        living
+            .into_iter()
+            .find(|node| fetching.contains(&node.index) && node.life.is_running())
     }
 
     /// The next node that fetches, within a second; else any.
@@ -208,7 +215,12 @@ impl World {
     }
 
     /// One client.
-    pub(super) fn ask(&self, node: &Arc<Node>, key: usize, kind: u8) -> tokio::task::JoinHandle<()> {
+    pub(super) fn ask(
+        &self,
+        node: &Arc<Node>,
+        key: usize,
+        kind: u8,
+    ) -> tokio::task::JoinHandle<()> {
         let client = Client::new(node, &self.site, key, kind);
         let life = Arc::clone(&node.life);
         tokio::spawn(async move {
@@ -273,7 +285,8 @@ impl World {
             node.life.resume();
             self.bring_back(&node);
         }
-        self.site.set(|weather| *weather = super::site::Weather::default());
+        self.site
+            .set(|weather| *weather = super::site::Weather::default());
         tokio::time::sleep(Duration::from_secs(120)).await;
         for node in self.living() {
             let (flights, waits) = (node.engine.flights.len(), node.engine.waits.len());
