@@ -203,6 +203,9 @@ impl Drive {
                         force: false,
                         ..question
                     };
+                    // It is the other's fetch that is waited for, not the tier: the looks on the
+                    // way are not on the account of those who wait.
+                    budget = engine.tuning.tier_budget;
                     signal.worth_asking(ttl, give_up).await;
                     continue;
                 }
