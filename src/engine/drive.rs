@@ -125,7 +125,8 @@ impl Drive {
         let mut budget = engine.tuning.tier_budget;
         let mut question = Question::of(self.job.task);
         let mut waited = false;
-        for turn in 0.. {
+        let mut turns = 0;
+        while turns <= MOST_TURNS {
             // Read before asking: an answer says nothing about a gap that closes after it.
             let epoch = engine.epoch();
             let (asked, asked_at) = (Instant::now(), self.now());
@@ -243,9 +244,7 @@ impl Drive {
                     return Asked::Landed;
                 }
             }
-            if turn >= MOST_TURNS {
-                break;
-            }
+            turns += 1;
         }
         Asked::Alone(Keep::Local)
     }
