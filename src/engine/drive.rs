@@ -105,6 +105,14 @@ enum Asked {
     Alone(Keep),
 }
 
+/// What a look at the tier showed.
+pub(crate) struct Looked {
+    /// The newest fence issued.
+    pub(crate) newest: Option<Fence>,
+    /// The version that it holds, if that can be read.
+    pub(crate) held: Option<Fence>,
+}
+
 impl Drive {
     pub(crate) fn now(&self) -> Moment {
         self.engine.now()
@@ -169,20 +177,17 @@ impl Drive {
                 }
                 _ => None,
             };
-            self.forget_purged(&answer, asked_at);
+            self.forget_purged(&answer);
             if let Err(flaw) = self.take(&answer, asked_at, epoch) {
                 engine
                     .counters
                     .incident(Incident::CorruptEntry, &flaw.as_str());
                 question.corrupt = true;
             }
-            let current = answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0);
-            if self.rule.is_none() || current {
-                self.confirm(epoch);
-            }
+            self.confirm(&answer, epoch);
             // A rule that the tier does not have (any more) is nobody else's: each node would keep
             // variants of its own. It has to be made anew, by one for all.
-            if self.rule.is_some() && current {
+            if self.rule.is_some() && holds_fresh(&answer) {
                 self.land_rule();
                 return Asked::Landed;
             }
@@ -251,6 +256,38 @@ impl Drive {
         Asked::Alone(Keep::Local)
     }
 
+    /// Looks what the tier holds, and brings what is in hand in line with that. `None`: no answer.
+    pub(crate) async fn look(&mut self) -> Option<Looked> {
+        let tier = Arc::clone(self.engine.tier.as_ref()?);
+        let (epoch, asked) = (self.engine.epoch(), self.now());
+        let ask = Ask {
+            id: self.job.key.id(),
+            token: Token::random(),
+            lease: Duration::ZERO,
+            have: self.version(),
+            peek: true,
+            force: false,
+            insist: false,
+            within: self.engine.tuning.lease.call.min(self.budget),
+        };
+        let sent = Instant::now();
+        let answer = tier.acquire(ask).await;
+        self.budget = self.budget.saturating_sub(sent.elapsed()).max(LEAST_CALL);
+        let answer = answer.ok()?;
+        self.forget_purged(&answer);
+        let read = self.take(&answer, asked, epoch);
+        if read.is_ok() {
+            self.confirm(&answer, epoch);
+        }
+        Some(Looked {
+            newest: answer.newest,
+            held: answer
+                .view
+                .filter(|_| read.is_ok())
+                .map(|view| view.version),
+        })
+    }
+
     /// Another node has been refreshing for longer than anyone here should wait. If somebody does,
     /// one request of this node goes to the origin, for those who are here: the other may store
     /// any moment, so nothing of it is kept.
@@ -291,14 +328,14 @@ impl Drive {
     }
 
     /// Drops what is in hand if it was fetched before the last purge.
-    pub(crate) fn forget_purged(&mut self, answer: &Answer, asked: Moment) {
+    pub(crate) fn forget_purged(&mut self, answer: &Answer) {
         let Some(purged) = answer.purged else { return };
         let stamp = match (&self.record, &self.rule) {
             (Some(record), _) => &record.stamp,
             (None, Some(rule)) => &rule.stamp,
             (None, None) => return,
         };
-        if publish::is_older(stamp, purged, answer.now, asked) {
+        if publish::is_older(stamp, purged, answer.now, self.now()) {
             (self.record, self.rule) = (None, None);
             self.engine.local.remove(self.job.key.id());
         }
@@ -318,7 +355,9 @@ impl Drive {
         };
         let in_hand = self.record.as_ref().map(|record| &record.stamp);
         let in_hand = in_hand.or_else(|| self.rule.as_ref().map(|rule| &rule.stamp));
-        if in_hand.is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, asked)) {
+        if in_hand
+            .is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, self.now()))
+        {
             return Ok(());
         }
         match publish::read(
@@ -336,12 +375,13 @@ impl Drive {
         Ok(())
     }
 
-    /// What is in hand was compared with the shared tier in `epoch`.
-    pub(crate) fn confirm(&self, epoch: u64) {
+    /// What is in hand was compared with the shared tier in `epoch`. A rule that the tier does not
+    /// hold is not confirmed by that: it is nobody else's.
+    fn confirm(&self, answer: &Answer, epoch: u64) {
         if let Some(record) = &self.record {
             record.stamp.checked(epoch);
         }
-        if let Some(rule) = &self.rule {
+        if let Some(rule) = self.rule.as_ref().filter(|_| holds_fresh(answer)) {
             rule.stamp.checked(epoch);
         }
     }
@@ -413,4 +453,8 @@ impl Drive {
                 .insert(key.id(), Known::Verdict(Arc::new(verdict)))
         });
     }
+}
+
+fn holds_fresh(answer: &Answer) -> bool {
+    answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0)
 }

@@ -15,6 +15,7 @@ use crate::entry::Record;
 use crate::event::Incident;
 use crate::flight::{Log, Writer};
 use crate::local::Known;
+use crate::lock::Lease;
 
 impl Refresh {
     /// Storable: everyone who waits reads along while it is copied; then it is stored.
@@ -60,6 +61,7 @@ impl Refresh {
             length,
             by,
             stored,
+            lease: self.lease.as_ref().map(Lease::watch),
         });
         match self.copy(&writer, body, length).await {
             Copied::Whole(trailers) => {

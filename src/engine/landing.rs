@@ -8,6 +8,7 @@ use crate::entry::{Record, VaryRule};
 use crate::flight::{Berth, Log};
 use crate::key::Key;
 use crate::local::Known;
+use crate::lock::Watch;
 
 /// What a flight is for.
 pub(crate) struct Job {
@@ -54,6 +55,9 @@ pub(crate) enum Landing {
         by: By,
         /// It will be stored, as far as that is known from its head.
         stored: bool,
+        /// The lease that it is fetched under. Once that may be lost, somebody else may have shown
+        /// a newer response: who comes then must not be given this one.
+        lease: Option<Watch>,
     },
     /// The URL varies: look again for the variant, by this rule.
     LookAgain {

@@ -17,15 +17,19 @@ use crate::shared::{Content, View};
 const DOUBT: Duration = Duration::from_millis(250);
 
 /// True if what bears `stamp` came before `fence`, minted on the shared clock, which showed
-/// `shared_now` when we asked at `asked`.
+/// `shared_now` in an answer that has come by `received`.
 ///
 /// What never reached the tier has no fence, so the time of its fetch is carried over to the shared
-/// clock; in doubt it counts as older.
-pub(crate) fn is_older(stamp: &Stamp, fence: Fence, shared_now: u64, asked: Moment) -> bool {
+/// clock; in doubt it counts as older. Hence `received`, and not the time of the question: however
+/// long the answer took, or this process stood still meanwhile, that only makes it look older.
+pub(crate) fn is_older(stamp: &Stamp, fence: Fence, shared_now: u64, received: Moment) -> bool {
     match stamp.fence {
         Some(ours) => ours < fence,
         None => {
-            let ago = asked.since(stamp.fetched).saturating_add(DOUBT).as_micros();
+            let ago = received
+                .since(stamp.fetched)
+                .saturating_add(DOUBT)
+                .as_micros();
             let minted = shared_now.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
             minted < fence.get()
         }

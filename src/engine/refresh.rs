@@ -14,7 +14,7 @@ use crate::engine::store::Place;
 use crate::entry::{Head, Lifetime, Phase, Record, Stamp, Windows};
 use crate::event::Incident;
 use crate::lock::Lease;
-use crate::shared::{Ask, BlockKind, Token};
+use crate::shared::BlockKind;
 
 /// How much of a fetch is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) struct Refresh {
     pub(crate) epoch: u64,
     /// Its place among the concurrent fetches, until its body has come too.
     place_taken: Option<OwnedSemaphorePermit>,
+    /// What the origin was asked to confirm. The record in hand may be another one by then.
+    pub(crate) basis: Option<Arc<Record>>,
 }
 
 impl Refresh {
@@ -57,6 +59,7 @@ impl Refresh {
             started,
             epoch,
             place_taken: None,
+            basis: None,
         }
     }
 
@@ -88,6 +91,7 @@ impl Refresh {
         let basis = basis.filter(|record| {
             record.windows.phase(now) != Phase::Dead && self.drive.job.task != Task::Insist
         });
+        self.basis.clone_from(&basis);
         let fetch = async {
             let place = match &engine.fetches {
                 Some(fetches) => Arc::clone(fetches).acquire_owned().await.ok(),
@@ -114,7 +118,7 @@ impl Refresh {
     /// Then that is what everyone gets: no client may see an older response after a newer one.
     async fn is_still_wanted(&mut self) -> bool {
         let engine = Arc::clone(&self.drive.engine);
-        let (Some(lease), Some(tier)) = (&self.lease, &engine.tier) else {
+        let Some(lease) = &self.lease else {
             return true;
         };
         if !lease.may_be_lost() {
@@ -123,33 +127,16 @@ impl Refresh {
         engine
             .counters
             .incident(Incident::LeaseLost, &self.drive.job.key.id());
-        let epoch = engine.epoch();
-        let asked = self.drive.now();
-        let answer = tier
-            .acquire(Ask {
-                id: self.drive.job.key.id(),
-                token: Token::random(),
-                lease: Duration::ZERO,
-                have: self.drive.version(),
-                peek: true,
-                force: false,
-                insist: false,
-                within: engine.tuning.lease.call.min(self.drive.budget),
-            })
-            .await;
-        let Ok(answer) = answer else {
+        let fence = lease.fence();
+        let Some(looked) = self.drive.look().await else {
             self.keep = Keep::Nothing;
             return true;
         };
-        if answer.newest == Some(lease.fence()) {
+        if looked.newest == Some(fence) {
             // Nobody took over. The fence will tell if someone still does.
             return true;
         }
-        let (ours, theirs) = (lease.fence(), answer.view.as_ref().map(|view| view.version));
-        self.drive.forget_purged(&answer, asked);
-        let read = self.drive.take(&answer, asked, epoch);
-        if read.is_ok() && theirs.is_some_and(|theirs| theirs > ours) {
-            self.drive.confirm(epoch);
+        if looked.held.is_some_and(|theirs| theirs > fence) {
             match self.drive.hand() {
                 Hand::Fresh | Hand::Stale => {
                     self.drive.land(By::Remote, None);
@@ -171,7 +158,7 @@ impl Refresh {
 
     /// The origin confirmed what we hold (304): a new head and new windows, the same body.
     async fn confirmed(self, head: Head, lifetime: Lifetime) {
-        let Some(basis) = self.drive.record.clone() else {
+        let Some(basis) = self.basis.clone() else {
             // Confirmed without having been asked: there is nothing to serve.
             return self
                 .failed(Failure {
@@ -258,10 +245,11 @@ impl Refresh {
     }
 
     /// The origin gave no usable answer: what is stale serves, as far as it may.
-    pub(crate) async fn failed(self, failure: Failure) {
+    pub(crate) async fn failed(mut self, failure: Failure) {
         let counters = &self.drive.engine.counters;
         counters.incident(Incident::OriginFailed, &failure.detail);
         let (failures, left) = self.next_back_off();
+        self.check_before_serving().await;
         if self.drive.hand() == Hand::Empty {
             self.drive.lead.announce(Landing::Failed(failure));
         } else {
@@ -286,6 +274,21 @@ impl Refresh {
         if let Some(lease) = self.lease {
             let kind = BlockKind::Failing { failures, status };
             lease.release(Some((kind, left))).await;
+        }
+    }
+
+    /// What is in hand is about to be served instead of what the origin did not give. Has it been
+    /// checked? The gap that made it suspect may have ended while the origin was asked, and those
+    /// who came since expect that nothing purged is served. What is left of the budget pays for it.
+    async fn check_before_serving(&mut self) {
+        let engine = Arc::clone(&self.drive.engine);
+        let now = self.drive.now();
+        let Some(record) = &self.drive.record else {
+            return;
+        };
+        let unchecked = self.lease.is_none() || engine.suspects(&record.stamp, now);
+        if engine.tier.is_some() && unchecked && self.drive.hand() != Hand::Empty {
+            self.drive.look().await;
         }
     }
 }

@@ -325,10 +325,6 @@ impl Refresh {
 
 /// True if the body that was confirmed is the one which the tier holds.
 fn record_version_shared(refresh: &Refresh) -> bool {
-    let held = refresh
-        .drive
-        .record
-        .as_ref()
-        .and_then(|record| record.stamp.fence);
+    let held = refresh.basis.as_ref().and_then(|record| record.stamp.fence);
     held.is_some() && held == refresh.drive.shared
 }

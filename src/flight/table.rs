@@ -64,6 +64,17 @@ impl<T: Clone> Flights<T> {
         self.map.lock().contains_key(&id)
     }
 
+    /// Takes the flight that `wait` was for off the table: who comes from now on starts anew.
+    pub(crate) fn forget(&self, id: EntryId, wait: &Wait<T>) {
+        let mut map = self.map.lock();
+        if map
+            .get(&id)
+            .is_some_and(|flight| wait.is_for(&flight.result))
+        {
+            map.remove(&id);
+        }
+    }
+
     /// Strikes off every flight of `id`, or of a variant of it: whoever comes from now on starts
     /// anew, and what these fetch is not stored. Those who wait in them came before the purge.
     ///

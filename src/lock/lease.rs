@@ -34,8 +34,24 @@ pub(crate) struct Lease {
     fence: Fence,
     timing: Timing,
     granted: Instant,
-    held: Mutex<Held>,
+    held: Arc<Mutex<Held>>,
     settled: bool,
+}
+
+/// Sees whether a lease is there still, without holding it.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch(Arc<Mutex<Held>>);
+
+impl Watch {
+    /// The same as of the lease.
+    pub(crate) fn may_be_lost(&self) -> bool {
+        may_be_lost(&self.0)
+    }
+}
+
+fn may_be_lost(held: &Mutex<Held>) -> bool {
+    let held = held.lock();
+    held.lost || Instant::now() >= held.until
 }
 
 #[derive(Debug)]
@@ -68,7 +84,7 @@ impl Lease {
             fence,
             timing,
             granted: asked,
-            held: Mutex::new(held),
+            held: Arc::new(Mutex::new(held)),
             settled: false,
         }
     }
@@ -80,8 +96,12 @@ impl Lease {
     /// True if somebody else may have it by now: the tier said so, or this process was paused past
     /// its end.
     pub(crate) fn may_be_lost(&self) -> bool {
-        let held = self.held.lock();
-        held.lost || Instant::now() >= held.until
+        may_be_lost(&self.held)
+    }
+
+    /// Tells the same to those who only look on.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.held))
     }
 
     /// Runs `work` to its end, renewing the lease meanwhile. Losing it does not stop the work: its
@@ -180,7 +200,6 @@ impl Lease {
 
     /// Gives it back in the background, with a mark for the others, while the work goes on.
     pub(crate) fn give_up(&self, block: (BlockKind, Duration)) {
-        self.held.lock().lost = true;
         self.release_behind(Some(block));
     }
 

@@ -2,4 +2,4 @@
 
 mod lease;
 
-pub(crate) use lease::{Lease, Timing};
+pub(crate) use lease::{Lease, Timing, Watch};

@@ -179,7 +179,7 @@ where
                 .as_ref()
                 .unwrap_or(&self.client.primary)
                 .clone();
-            let (wait, mut own) = match self.shared.engine.join(&key, &self.client.primary) {
+            let (mut wait, mut own) = match self.shared.engine.join(&key, &self.client.primary) {
                 Seat::Follow(_) if always_validated(&sighted) => {
                     return self.pass("revalidated-alone").await;
                 }
@@ -204,7 +204,7 @@ where
                 }
             };
             let led = own.is_some();
-            let Ok(landing) = tokio::time::timeout_at(deadline, wait).await else {
+            let Ok(landing) = tokio::time::timeout_at(deadline, &mut wait).await else {
                 return Ok(self.shared.fail(Failure::WAIT_TIMEOUT, miss(fwd)));
             };
             rule = None;
@@ -252,6 +252,9 @@ where
                             ..miss(fwd)
                         },
                     ));
+                }
+                Some(landing) if !led && outlived(&landing) => {
+                    self.shared.engine.flights.forget(key.id(), &wait);
                 }
                 Some(landing) => {
                     if let Some(response) = self.land(&landing, &key, fwd, own.as_mut()) {
@@ -476,6 +479,16 @@ where
         let mut passing = Passing::new(&self.shared, Fwd::Miss, detail);
         let response = service.oneshot(request).await?;
         Ok(passing.finish(response))
+    }
+}
+
+/// True if what is being fetched may be older by now than what others were shown.
+fn outlived(landing: &Landing) -> bool {
+    match landing {
+        Landing::Filling {
+            lease: Some(lease), ..
+        } => lease.may_be_lost(),
+        _ => false,
     }
 }
 

@@ -43,8 +43,9 @@ pub(super) fn one_at_once(
                 .iter()
                 .take_while(|second| second.start < end);
             if let Some(second) = overlapping.into_iter().find(|second| counts(first, second)) {
+                let story = notes.story(target.0, first.start.saturating_sub(SECOND), second.start);
                 return Err(format!(
-                    "{target:?} was fetched twice at once: {first:?} and {second:?}"
+                    "{target:?} was fetched twice at once: {first:?} and {second:?}{story}"
                 ));
             }
         }
@@ -179,7 +180,13 @@ pub(super) fn waits(notes: &Notes, limit: impl Fn(&Serve) -> u64) -> Verdict {
         .iter()
         .find(|serve| serve.waited() > limit(serve) * MILLI);
     match late {
-        Some(late) => Err(format!("waited longer than {} ms: {late:?}", limit(late))),
+        Some(late) => {
+            let story = notes.story(late.key, late.asked.saturating_sub(SECOND), late.answered);
+            Err(format!(
+                "waited longer than {} ms: {late:?}{story}",
+                limit(late)
+            ))
+        }
         None => Ok(()),
     }
 }
@@ -237,6 +244,29 @@ pub(super) fn other_nodes_wait_for_the_tier_only(
         if spec.stale > 0 && known && serve.waited() > tier * MILLI {
             return Err(format!(
                 "waited longer than {tier} ms for what the tier has: {serve:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Each thing is fetched at most so often from `since` to `until`.
+pub(super) fn few_fetches(
+    notes: &Notes,
+    specs: &[Spec],
+    since: At,
+    until: At,
+    most: usize,
+) -> Verdict {
+    for (target, fetches) in refreshes(notes, specs) {
+        let within = fetches
+            .iter()
+            .filter(|fetch| (since..until).contains(&fetch.start));
+        let starts: Vec<_> = within.map(|fetch| (fetch.start, fetch.node)).collect();
+        if starts.len() > most {
+            return Err(format!(
+                "{target:?} was fetched {} times: {starts:?}",
+                starts.len()
             ));
         }
     }

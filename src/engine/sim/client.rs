@@ -289,7 +289,7 @@ impl Client {
                 .variant
                 .clone()
                 .unwrap_or_else(|| self.asks.primary.clone());
-            let (wait, returned) = match self.node.engine.join(&key, &self.asks.primary) {
+            let (mut wait, returned) = match self.node.engine.join(&key, &self.asks.primary) {
                 Seat::Follow(wait) => (wait, None),
                 Seat::Lead(lead) => {
                     let wait = lead.wait();
@@ -300,7 +300,7 @@ impl Client {
                 }
             };
             let led = returned.is_some();
-            let Ok(landing) = tokio::time::timeout_at(deadline, wait).await else {
+            let Ok(landing) = tokio::time::timeout_at(deadline, &mut wait).await else {
                 return Answer::failed(Failure::WAIT_TIMEOUT);
             };
             match landing {
@@ -316,6 +316,11 @@ impl Client {
                         Some(returned) => self.own_answer(returned, failure).await,
                         None => Answer::failed(failure),
                     };
+                }
+                Some(Landing::Filling {
+                    lease: Some(lease), ..
+                }) if !led && lease.may_be_lost() => {
+                    self.node.engine.flights.forget(key.id(), &wait);
                 }
                 Some(landing) => {
                     if let Some(answer) = self.land(&landing, &key, led) {

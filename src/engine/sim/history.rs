@@ -94,7 +94,9 @@ impl Serve {
 pub(super) struct Purge {
     pub(super) node: usize,
     pub(super) key: usize,
-    pub(super) done: At,
+    pub(super) began: At,
+    /// When it returned; `None` if the node died first.
+    pub(super) done: Option<At>,
     /// The fence, if the tier confirmed it.
     pub(super) confirmed: bool,
 }
@@ -186,5 +188,51 @@ impl History {
     /// All of it, for judgement.
     pub(super) fn close(&self) -> Notes {
         self.notes.lock().clone()
+    }
+}
+
+impl Notes {
+    /// All that happened around one URL from `since` to `until`, one line each, in order of time.
+    pub(super) fn story(&self, key: usize, since: At, until: At) -> String {
+        let mut lines = Vec::new();
+        for (n, fetch) in self
+            .fetches
+            .iter()
+            .enumerate()
+            .filter(|(_, fetch)| fetch.key == key)
+        {
+            lines.push((fetch.start, format!("fetch {n} {fetch:?}")));
+        }
+        for deed in &self.deeds {
+            let (at, of_key) = match deed {
+                Deed::Granted { at, .. } | Deed::Purged { at, .. } => (*at, true),
+                Deed::Committed { at, fetch, .. } => (
+                    *at,
+                    fetch.is_none_or(|fetch| self.fetches[fetch].key == key),
+                ),
+            };
+            if of_key {
+                lines.push((at, format!("{deed:?}")));
+            }
+        }
+        lines.extend(
+            self.heard
+                .iter()
+                .map(|(at, heard)| (*at, format!("{heard:?}"))),
+        );
+        lines.extend(
+            self.blows
+                .iter()
+                .map(|(at, node, blow)| (*at, format!("{node} {blow:?}"))),
+        );
+        for purge in self.purges.iter().filter(|purge| purge.key == key) {
+            lines.push((purge.began, format!("{purge:?}")));
+        }
+        lines.retain(|(at, _)| (since..=until).contains(at));
+        lines.sort();
+        lines
+            .iter()
+            .map(|(at, line)| format!("\n  {at:>9} {line}"))
+            .collect()
     }
 }

@@ -31,6 +31,7 @@ struct State {
     rng: fastrand::Rng,
     /// Nothing comes through.
     deaf: bool,
+    gaps: u64,
     last: Instant,
 }
 
@@ -50,6 +51,7 @@ impl Pipe {
                 flow: Flow { delay: 0, lost: 0 },
                 rng,
                 deaf: false,
+                gaps: 0,
                 last: Instant::now(),
             }),
             queue,
@@ -84,13 +86,22 @@ impl Pipe {
         self.state.lock().flow = flow;
     }
 
-    /// The connection breaks; the node learns of it a little later.
-    pub(super) fn cut(&self) {
+    /// The connection breaks; the node learns of it a little later, if it lasts.
+    pub(super) fn cut(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.deaf, true) {
-            let late = Duration::from_millis(state.rng.u64(..1_500));
-            self.put(&mut state, late, TierEvent::Lost);
+        if std::mem::replace(&mut state.deaf, true) {
+            return;
         }
+        state.gaps += 1;
+        let (gap, late) = (state.gaps, Duration::from_millis(state.rng.u64(..1_500)));
+        let pipe = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            let mut state = pipe.state.lock();
+            if state.deaf && state.gaps == gap {
+                pipe.put(&mut state, Duration::ZERO, TierEvent::Lost);
+            }
+        });
     }
 
     /// The connection is there again.

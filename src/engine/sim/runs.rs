@@ -153,3 +153,260 @@ async fn holders_pause(mut rng: fastrand::Rng, fault: Option<Fault>) -> Verdict 
 fn paused_holders() {
     each("runs::paused_holders", 60, |rng| holders_pause(rng, None));
 }
+
+#[test]
+fn the_tier_is_down() {
+    each("runs::the_tier_is_down", 60, |mut rng| async move {
+        let specs = specs(&mut rng, 600);
+        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..6), specs.clone()));
+        let crowd = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { world.crowd(secs(45), 5).await }
+        });
+        world.sleep(3_000..6_000).await;
+        let reach = if rng.bool() {
+            Reach::Refused
+        } else {
+            Reach::Silent
+        };
+        let dead = Road {
+            reach,
+            ..Road::GOOD
+        };
+        world
+            .living()
+            .iter()
+            .for_each(|node| world.cut_off(node, dead));
+        let down = world.history.now();
+        world.sleep(8_000..15_000).await;
+        let up = world.history.now();
+        world
+            .living()
+            .iter()
+            .for_each(|node| world.bring_back(node));
+        let _ = crowd.await;
+        let notes = world.settle().await?;
+        checks::no_failures(&notes)?;
+        // Who waited for another node's refresh when the tier went finds out at its next look.
+        let settled = down + 2 * SECOND;
+        checks::waits(&notes, |serve| {
+            let cut = if (down..settled).contains(&serve.asked) || serve.asked < down {
+                1_000
+            } else {
+                0
+            };
+            let tier = if serve.answered > down && serve.asked < up + SECOND {
+                150
+            } else {
+                0
+            };
+            origin(&specs, serve.key) + STEPS + cut + tier
+        })?;
+        let own = |first: &Fetch, second: &Fetch| first.node == second.node;
+        checks::one_at_once(&notes, &specs, own)?;
+        // Everything from that time has run out.
+        let again = |first: &Fetch, _: &Fetch| first.start > up + 9 * SECOND;
+        checks::one_at_once(&notes, &specs, again)?;
+        checks::one_per_cycle(&notes, &specs, again, 10_000)?;
+        safety::all(&notes, &specs, 400_000)
+    });
+}
+
+#[test]
+fn the_tier_flaps() {
+    each("runs::the_tier_flaps", 60, |mut rng| async move {
+        let specs = specs(&mut rng, 600);
+        let bad = Road {
+            delay: rng.u64(1..70),
+            lost_requests: rng.u64(..100),
+            lost_replies: rng.u64(..100),
+            ..Road::GOOD
+        };
+        let setup = Setup {
+            road: bad,
+            ..Setup::calm(rng.usize(1..6), specs.clone())
+        };
+        let world = World::new(rng.fork(), setup);
+        let crowd = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { world.crowd(secs(30), 5).await }
+        });
+        for _ in 0..20 {
+            world.sleep(100..1_000).await;
+            let node = world.any();
+            let reach = if rng.bool() {
+                Reach::Refused
+            } else {
+                Reach::Silent
+            };
+            world.cut_off(&node, Road { reach, ..bad });
+            world.sleep(100..2_000).await;
+            world.bring_back(&node);
+        }
+        let _ = crowd.await;
+        let notes = world.settle().await?;
+        checks::no_failures(&notes)?;
+        // A lease that was granted to nobody is waited for to its end, at most `lock_wait`.
+        checks::waits(&notes, |serve| {
+            5_000 + 150 + origin(&specs, serve.key) + STEPS
+        })?;
+        safety::all(&notes, &specs, 400_000)
+    });
+}
+
+async fn purges(mut rng: fastrand::Rng, careless: bool) -> Verdict {
+    let specs = specs(&mut rng, 600);
+    let setup = Setup {
+        careless,
+        ..Setup::calm(rng.usize(1..6), specs.clone())
+    };
+    let world = World::new(rng.fork(), setup);
+    let gaps = rng.bool();
+    let crowd = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.crowd(secs(25), 5).await }
+    });
+    for _ in 0..20 {
+        world.sleep(100..1_500).await;
+        let deaf = world.any();
+        if gaps {
+            world.cut_off(&deaf, Road::GOOD);
+        }
+        let purged = world.draw(0..specs.len() as u64) as usize;
+        world.purge(&world.any(), purged).await;
+        world.sleep(0..500).await;
+        world.bring_back(&deaf);
+    }
+    let _ = crowd.await;
+    let notes = world.settle().await?;
+    checks::no_failures(&notes)?;
+    checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + 100 + STEPS)?;
+    safety::all(&notes, &specs, 0)
+}
+
+#[test]
+fn purges_beat_refreshes() {
+    each("runs::purges_beat_refreshes", 100, |rng| purges(rng, false));
+}
+
+#[test]
+fn the_origin_fails() {
+    each("runs::the_origin_fails", 60, |mut rng| async move {
+        let mut specs = specs(&mut rng, 300);
+        for spec in &mut specs {
+            (spec.on_error, spec.stale) = (120_000, spec.stale.min(2_000));
+        }
+        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..6), specs.clone()));
+        let crowd = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { world.crowd(secs(100), 10).await }
+        });
+        // Everything is known by now, on every node.
+        tokio::time::sleep(secs(8)).await;
+        let down = world.history.now();
+        world.site.set(|weather| weather.failing = true);
+        world.sleep(20_000..50_000).await;
+        world.site.set(|weather| weather.failing = false);
+        let up = world.history.now();
+        let _ = crowd.await;
+        let notes = world.settle().await?;
+        checks::no_failures(&notes)?;
+        checks::one_at_once(&notes, &specs, |_, _| true)?;
+        // 1 + 2 + 4 + 8 + 16 + 30 s, each up to a quarter less.
+        checks::few_fetches(&notes, &specs, down, up, 8)?;
+        let recovered = notes.serves.iter().find(|serve| {
+            let after = serve.asked > up + 32 * SECOND;
+            after
+                && serve
+                    .fetch
+                    .is_none_or(|fetch| notes.fetches[fetch].start < up)
+        });
+        if let Some(late) = recovered {
+            return Err(format!("did not recover: {late:?}"));
+        }
+        safety::all(&notes, &specs, 0)
+    });
+}
+
+#[test]
+fn the_origin_fails_on_cold_keys() {
+    each(
+        "runs::the_origin_fails_on_cold_keys",
+        60,
+        |mut rng| async move {
+            let mut specs = specs(&mut rng, 300);
+            specs.iter_mut().for_each(|spec| spec.varies = false);
+            let world = World::new(rng.fork(), Setup::calm(rng.usize(1..9), specs.clone()));
+            world.site.set(|weather| weather.failing = true);
+            world.crowd(secs(10), 5).await;
+            world.site.set(|weather| weather.failing = false);
+            tokio::time::sleep(secs(1)).await;
+            let up = world.history.now();
+            world.crowd(secs(5), 5).await;
+            let notes = world.settle().await?;
+            checks::one_at_once(&notes, &specs, |_, _| true)?;
+            // One's own attempt, or what is left of another's.
+            checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + STEPS)?;
+            if let Some(late) = notes
+                .serves
+                .iter()
+                .find(|serve| serve.asked > up && matches!(serve.how, How::Failed(_)))
+            {
+                return Err(format!("did not recover: {late:?}"));
+            }
+            safety::all(&notes, &specs, 0)
+        },
+    );
+}
+
+#[test]
+fn uncacheable_spells() {
+    each("runs::uncacheable_spells", 60, |mut rng| async move {
+        let specs = specs(&mut rng, 400);
+        let world = World::new(rng.fork(), Setup::calm(rng.usize(1..6), specs.clone()));
+        let crowd = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { world.crowd(secs(40), 5).await }
+        });
+        let mut spells = Vec::new();
+        for _ in 0..3 {
+            world.sleep(0..4_000).await;
+            world.site.set(|weather| weather.uncacheable = true);
+            world.sleep(1_000..6_000).await;
+            world.site.set(|weather| weather.uncacheable = false);
+            spells.push(world.history.now());
+            tokio::time::sleep(secs(3)).await;
+        }
+        let _ = crowd.await;
+        let notes = world.settle().await?;
+        checks::no_failures(&notes)?;
+        checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + STEPS)?;
+        // A node sees the storable response of one who passed, then leads or hears of the leader.
+        let passed = notes.serves.iter().find(|serve| {
+            let seen = 2 * specs[serve.key].longest() + 1_000;
+            let over = |end: &u64| (*end + seen * 1_000..*end + 3 * SECOND).contains(&serve.asked);
+            serve.how == How::Own && spells.iter().any(over)
+        });
+        if let Some(passed) = passed {
+            return Err(format!("the verdict did not end: {passed:?}"));
+        }
+        safety::all(&notes, &specs, 0)
+    });
+}
+
+#[test]
+fn mutants_are_caught() {
+    let late = caught(200, |rng| {
+        holders_pause(rng, Some(Fault::AcceptsLateWriters))
+    });
+    let two = caught(200, |rng| holders_pause(rng, Some(Fault::GrantsTwoLeases)));
+    let careless = caught(200, |rng| purges(rng, true));
+    for (mutant, caught) in [
+        ("late writers", late),
+        ("two leases", two),
+        ("careless", careless),
+    ] {
+        let (seed, why) = caught.unwrap_or_else(|| panic!("{mutant}: not caught"));
+        println!("{mutant}: seed {seed}: {why}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::checks::{MILLI, SECOND, target};
 use super::client::Asks;
-use super::history::{At, Blow, Deed, How, Notes, Purpose, Serve};
+use super::history::{At, Blow, Deed, How, Notes, Purpose, Reply, Serve};
 use super::seeds::Verdict;
 use super::site::Spec;
 use super::world::World;
@@ -129,8 +129,9 @@ pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
         };
         let known = known_purge(notes, serve);
         if fetch.start < known {
+            let story = notes.story(serve.key, fetch.start, serve.answered);
             return Err(format!(
-                "purged at {known}, served after that: {serve:?} of {fetch:?}"
+                "purged at {known}, served after that: {serve:?} of {fetch:?}{story}"
             ));
         }
     }
@@ -140,9 +141,8 @@ pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
 /// The last purge that the node knew of when it was asked.
 fn known_purge(notes: &Notes, serve: &Serve) -> At {
     let own = notes.purges.iter().filter(|purge| {
-        purge.confirmed
-            && (purge.node, purge.key) == (serve.node, serve.key)
-            && purge.done < serve.asked
+        let here = (purge.node, purge.key) == (serve.node, serve.key);
+        purge.confirmed && here && purge.done.is_some_and(|done| done < serve.asked)
     });
     let latest = |before: At| {
         purges(notes, serve.key)
@@ -151,7 +151,10 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
             .unwrap_or(0)
     };
     let id = Asks::of(serve.key, 0).primary.id();
-    let own = own.map(|purge| latest(purge.done)).max().unwrap_or(0);
+    let own = own
+        .filter_map(|purge| purge.done.map(latest))
+        .max()
+        .unwrap_or(0);
     let heard = notes
         .heard
         .iter()
@@ -193,8 +196,17 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
 /// A node never goes back: who asks after something was served there gets nothing that was fetched
 /// earlier. What was never stored does not count (past `lock_wait`, a node fetches for those
 /// present only), and what has no fence is ordered by clocks, with doubt.
+///
+/// Nor does what was found uncacheable meanwhile: then the node forgets what it had, and the tier
+/// may still have something that may be served stale.
+///
+/// Of a URL that varies, only while there is one rule: variants under two rules are two things, and
+/// a node that was cut off may go on with one that is gone elsewhere.
 pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
     let shared = super::checks::shared(notes);
+    let cut_off = notes.blows.iter().any(|(_, _, blow)| *blow == Blow::CutOff);
+    let one_rule =
+        |key: usize| !specs[key].varies || (!cut_off && purges(notes, key).next().is_none());
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
     let mut seen = std::collections::BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {
@@ -202,7 +214,11 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
             continue;
         };
         let fenced = shared.contains(&fetch);
-        if fenced || serve.how == How::Held {
+        // What a flight gives while its body is still arriving is not stored yet.
+        let commits = notes.deeds.iter();
+        let stored = fenced
+            && commits.clone().any(|deed| matches!(deed, Deed::Committed { at, fetch: Some(of), .. } if *of == fetch && *at <= serve.answered));
+        if stored || serve.how == How::Held {
             let target = (serve.node, target(specs, serve.key, serve.kind));
             let started = notes.fetches[fetch].start;
             seen.entry(target)
@@ -210,21 +226,35 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
                 .push((serve.answered, started, fenced));
         }
     }
-    for serve in notes.serves.iter().filter(|serve| serve.how != How::Own) {
+    for serve in notes
+        .serves
+        .iter()
+        .filter(|serve| serve.how != How::Own && one_rule(serve.key))
+    {
         let Some(own) = start(serve) else { continue };
         let target = (serve.node, target(specs, serve.key, serve.kind));
         let mine = serve.fetch.is_some_and(|fetch| shared.contains(&fetch));
         let Some(seen) = seen.get(&target) else {
             continue;
         };
+        let refused = notes
+            .fetches
+            .iter()
+            .filter(|fetch| fetch.key == serve.key && fetch.reply == Reply::Refused);
+        if refused
+            .clone()
+            .any(|fetch| (own..serve.answered).contains(&fetch.start))
+        {
+            continue;
+        }
         let newer = seen.iter().find(|(answered, started, fenced)| {
             let doubt = if *fenced && mine { 0 } else { doubt };
             *answered < serve.asked && own + doubt < *started
         });
         if let Some(newer) = newer {
+            let story = notes.story(serve.key, own.saturating_sub(SECOND), serve.answered);
             return Err(format!(
-                "a node went back behind {newer:?}: {serve:?} of {:?}",
-                serve.fetch.map(|f| &notes.fetches[f])
+                "a node went back behind {newer:?}: {serve:?}{story}"
             ));
         }
     }
@@ -269,15 +299,16 @@ pub(super) fn all(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
 }
 
 /// A node fetches one thing once at a time, purges and pauses apart: after these it begins anew
-/// while an outdated fetch is still on its way.
+/// while a flight from before is still waiting (for `lock_wait` at most) or fetching. Of a URL that varies, two rules make two things.
 pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
     super::checks::one_at_once(notes, specs, |first, second| {
-        let between = |at: At| (first.start.saturating_sub(SECOND)..=second.start).contains(&at);
+        let between =
+            |at: At| (first.start.saturating_sub(6 * SECOND)..=second.start).contains(&at);
         let purged = purges(notes, first.key).any(between)
-            || notes
-                .purges
-                .iter()
-                .any(|purge| purge.key == first.key && between(purge.done))
+            || notes.purges.iter().any(|purge| {
+                let until = purge.done.map_or(At::MAX, |done| done + 6 * SECOND);
+                purge.key == first.key && purge.began <= second.start && until >= first.start
+            })
             || notes.heard.iter().any(|(at, heard)| {
                 matches!(heard.event, TierEvent::Purged { .. })
                     && heard.node == first.node
@@ -288,6 +319,6 @@ pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
             .iter()
             .any(|(at, node, blow)| *node == first.node && *blow == Blow::Resumed && between(*at));
         debug_assert_eq!(first.purpose, Purpose::Refresh);
-        first.node == second.node && !purged && !paused
+        first.node == second.node && !specs[first.key].varies && !purged && !paused
     })
 }

@@ -260,15 +260,21 @@ impl World {
 
     pub(super) async fn purge(&self, node: &Arc<Node>, key: usize) {
         let id = super::client::Asks::of(key, 0).primary.id();
+        let note = self.history.note(|notes, began| {
+            notes.purges.push(Purge {
+                node: node.index,
+                key,
+                began,
+                done: None,
+                confirmed: false,
+            });
+            notes.purges.len() - 1
+        });
         let purged = node.life.run(node.engine.purge(id, PurgeKind::Hard)).await;
         if let Some(purged) = purged {
             self.history.note(|notes, done| {
-                notes.purges.push(Purge {
-                    node: node.index,
-                    key,
-                    done,
-                    confirmed: purged.is_ok(),
-                });
+                let note = &mut notes.purges[note];
+                (note.done, note.confirmed) = (Some(done), purged.is_ok());
             });
         }
     }
