@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use http::header::{
     CONNECTION, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
 };
 use http::{Method, Version, request, response};
 
@@ -124,6 +124,24 @@ pub(crate) fn to_client(head: &mut response::Parts, switching: bool) {
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     add_via(&mut head.headers, head.version);
+    if list(&head.headers, VARY).any(differs_at_origin) {
+        head.headers.append(VARY, HeaderValue::from_static("*"));
+    }
+}
+
+/// True of a field in which the origin sees what the cache does not: the client's address, its
+/// version of HTTP, the connection's own fields. The cache would choose by the *client's* value,
+/// and give one client's page to another; `Vary: *` keeps the page out of it.
+///
+/// The others that this hop rewrites are not among them. To all who share a key the origin sees
+/// one value: `Host` is settled in front of the cache, [`X_FORWARDED_HOST`] repeats it,
+/// [`X_FORWARDED_PROTO`] is a constant, and the rest of [`UNKEYED`] is always absent.
+fn differs_at_origin(field: &str) -> bool {
+    let among = |names: &[HeaderName]| {
+        let mut names = names.iter();
+        names.any(|name| field.eq_ignore_ascii_case(name.as_str()))
+    };
+    among(&[FORWARDED, VIA, X_FORWARDED_FOR]) || among(&HOP_BY_HOP)
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {

@@ -155,3 +155,38 @@ fn responses_lose_their_hop_too() {
     names.sort_unstable();
     assert_eq!(names, ["trailer", "via"]);
 }
+
+fn varied(vary: &'static str) -> Vec<HeaderValue> {
+    let response = http::Response::builder().header("vary", vary).body(());
+    let (mut head, ()) = response.unwrap().into_parts();
+    to_client(&mut head, false);
+    head.headers.get_all("vary").iter().cloned().collect()
+}
+
+#[test]
+fn an_answer_by_what_only_the_origin_saw_is_not_for_the_cache() {
+    for vary in [
+        "X-Forwarded-For",
+        "accept-encoding, x-forwarded-for",
+        "forwarded,accept",
+        "Via",
+        "connection",
+        "Upgrade",
+        "te",
+    ] {
+        assert_eq!(varied(vary), [vary, "*"]);
+    }
+}
+
+/// The origin sees these as the same for all who share a key, whatever the client says.
+#[test]
+fn an_answer_by_what_the_key_settles_may_be_stored() {
+    for vary in [
+        "accept-encoding",
+        "host, x-forwarded-host",
+        "X-Forwarded-Proto",
+        "x-original-url",
+    ] {
+        assert_eq!(varied(vary), [vary]);
+    }
+}
