@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use http::header::{
     CONNECTION, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
 };
-use http::{Version, request, response};
+use http::{Method, Version, request, response};
 
 /// The fields that end at each hop. `Trailer` is not among them: trailers travel on.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -31,17 +31,30 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// What a client may not say: fields by which some origins choose the site or the page, and which
 /// are no part of the cache key. Passed on, one client's lie would be stored for all.
-const UNKEYED: [HeaderName; 10] = [
+const UNKEYED: [HeaderName; 15] = [
     FORWARDED,
+    HeaderName::from_static("front-end-https"),
     X_FORWARDED_HOST,
-    X_FORWARDED_PROTO,
+    HeaderName::from_static("x-forwarded-method"),
+    HeaderName::from_static("x-forwarded-path"),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
+    X_FORWARDED_PROTO,
     HeaderName::from_static("x-forwarded-scheme"),
     HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-forwarded-uri"),
     HeaderName::from_static("x-host"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
+];
+
+/// Some origins take the method from these. What answers a `GET` or `HEAD` may be stored for all,
+/// so such a request is what it says it is; others are never stored and may ask.
+const OTHER_METHOD: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
 ];
 
 /// Removes what `Connection` nominates beyond the fields that end here in any case.
@@ -83,6 +96,11 @@ pub(crate) fn to_origin(head: &mut request::Parts, client: IpAddr, origin: &Head
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     UNKEYED.iter().for_each(|name| drop(headers.remove(name)));
+    if matches!(head.method, Method::GET | Method::HEAD) {
+        OTHER_METHOD
+            .iter()
+            .for_each(|name| drop(headers.remove(name)));
+    }
     let kept = headers.get(HOST).filter(|host| *host != origin).cloned();
     add_forwarded(headers, client, kept.as_ref());
     if let Some(host) = kept {
@@ -106,6 +124,24 @@ pub(crate) fn to_client(head: &mut response::Parts, switching: bool) {
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     add_via(&mut head.headers, head.version);
+    if list(&head.headers, VARY).any(differs_at_origin) {
+        head.headers.append(VARY, HeaderValue::from_static("*"));
+    }
+}
+
+/// True of a field in which the origin sees what the cache does not: the client's address, its
+/// version of HTTP, the connection's own fields. The cache would choose by the *client's* value,
+/// and give one client's page to another; `Vary: *` keeps the page out of it.
+///
+/// The others that this hop rewrites are not among them. To all who share a key the origin sees
+/// one value: `Host` is settled in front of the cache, [`X_FORWARDED_HOST`] repeats it,
+/// [`X_FORWARDED_PROTO`] is a constant, and the rest of [`UNKEYED`] is always absent.
+fn differs_at_origin(field: &str) -> bool {
+    let among = |names: &[HeaderName]| {
+        let mut names = names.iter();
+        names.any(|name| field.eq_ignore_ascii_case(name.as_str()))
+    };
+    among(&[FORWARDED, VIA, X_FORWARDED_FOR]) || among(&HOP_BY_HOP)
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {

@@ -97,6 +97,38 @@ fn what_the_key_does_not_hold_is_not_the_clients_to_say() {
 }
 
 #[test]
+fn what_else_some_origins_act_on_is_not_the_clients_to_say() {
+    let claims = [
+        "front-end-https",
+        "x-forwarded-method",
+        "x-forwarded-path",
+        "x-forwarded-ssl",
+        "x-forwarded-uri",
+    ];
+    for name in claims {
+        for method in ["GET", "POST"] {
+            let request = Request::builder().method(method).header(name, "1");
+            assert!(!forwarded(request).0.contains_key(name), "{method} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_reads_cannot_ask_for_another_method() {
+    for name in [
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+    ] {
+        for (method, kept) in [("GET", false), ("HEAD", false), ("POST", true)] {
+            let request = Request::builder().method(method).header(name, "DELETE");
+            let found = forwarded(request).0.contains_key(name);
+            assert_eq!(found, kept, "{method} {name}");
+        }
+    }
+}
+
+#[test]
 fn an_upgrade_passes_and_h2c_does_not() {
     let ask = |protocol| {
         let request = Request::get("/").header("connection", "keep-alive, Upgrade");
@@ -122,4 +154,39 @@ fn responses_lose_their_hop_too() {
     let mut names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["trailer", "via"]);
+}
+
+fn varied(vary: &'static str) -> Vec<HeaderValue> {
+    let response = http::Response::builder().header("vary", vary).body(());
+    let (mut head, ()) = response.unwrap().into_parts();
+    to_client(&mut head, false);
+    head.headers.get_all("vary").iter().cloned().collect()
+}
+
+#[test]
+fn an_answer_by_what_only_the_origin_saw_is_not_for_the_cache() {
+    for vary in [
+        "X-Forwarded-For",
+        "accept-encoding, x-forwarded-for",
+        "forwarded,accept",
+        "Via",
+        "connection",
+        "Upgrade",
+        "te",
+    ] {
+        assert_eq!(varied(vary), [vary, "*"]);
+    }
+}
+
+/// The origin sees these as the same for all who share a key, whatever the client says.
+#[test]
+fn an_answer_by_what_the_key_settles_may_be_stored() {
+    for vary in [
+        "accept-encoding",
+        "host, x-forwarded-host",
+        "X-Forwarded-Proto",
+        "x-original-url",
+    ] {
+        assert_eq!(varied(vary), [vary]);
+    }
 }

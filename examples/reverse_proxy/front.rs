@@ -7,6 +7,8 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use bellwether::{CacheService, ResponseBody};
@@ -32,6 +34,7 @@ pub(crate) struct Front {
     cache: RefCell<Cached>,
     site: Site,
     name: &'static str,
+    asked: Arc<AtomicBool>,
 }
 
 impl Front {
@@ -41,7 +44,13 @@ impl Front {
             cache: RefCell::new(cache),
             site,
             name,
+            asked: Arc::default(),
         }
+    }
+
+    /// Set by each request as it begins, for whoever watches over the connection.
+    pub(crate) fn asked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
     }
 
     /// Gives the request its one form, or says with which status and words it is refused.
@@ -62,6 +71,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = FrontFuture;
 
     fn call(&self, mut request: Request<Incoming>) -> FrontFuture {
+        self.asked.store(true, Ordering::Relaxed);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let fwd = if reads { "miss" } else { "method" };
         let state = match self.settle(&mut request) {

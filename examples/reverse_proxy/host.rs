@@ -5,8 +5,9 @@
 //!   accepted, or `localhost` with its port) names the *node* and not a site. The request is given
 //!   the origin's authority as its `Host` before the cache sees it, so that the nodes of a fleet,
 //!   each on its own address, share their entries.
-//! - Any other `Host` names a site. It is kept, it is sent to the origin as it came, and it is part
-//!   of the cache key: what the origin sees and the key does not is how caches are poisoned.
+//! - Any other `Host` names a site. It is kept, and it is part of the cache key: what the origin
+//!   sees and the key does not is how caches are poisoned. The key is without case, so the origin
+//!   is sent the name in lower case; the origin's own name, as the operator wrote it.
 //! - An HTTP/1.0 request without one is for the origin's own authority.
 //!
 //! HTTP/2 and absolute-form requests carry the site in their target. They are brought to the form
@@ -57,12 +58,24 @@ impl Site {
             (None, None) if version <= Version::HTTP_10 => None,
             (None, None) => return Err(Unclear("no Host field")),
         };
-        if host.is_none_or(|host| self.names_node(host.as_bytes())) {
-            request.headers_mut().insert(HOST, self.origin.clone());
-        } else if !host.is_some_and(|host| is_host(host.as_bytes())) {
+        let absent = host.is_none();
+        let host = host.map_or(&b""[..], HeaderValue::as_bytes);
+        let settled = if absent || self.names_node(host) || self.names_origin(host) {
+            self.origin.clone()
+        } else if !is_host(host) {
             return Err(Unclear("the Host field is not a host and port"));
-        }
+        } else if host.iter().any(u8::is_ascii_uppercase) {
+            let lower = HeaderValue::try_from(host.to_ascii_lowercase());
+            lower.map_err(|_| Unclear("the Host field is not a host and port"))?
+        } else {
+            return Ok(());
+        };
+        request.headers_mut().insert(HOST, settled);
         Ok(())
+    }
+
+    fn names_origin(&self, host: &[u8]) -> bool {
+        host.eq_ignore_ascii_case(self.origin.as_bytes())
     }
 
     /// The `Host` that stands in for the node's own names.
@@ -136,6 +149,34 @@ mod tests {
             let request = Request::get("/").header(HOST, kept);
             assert_eq!(settled(request), ok("/", kept));
         }
+    }
+
+    /// The cache key is without case: an origin that is not would have one answer stored for all.
+    #[test]
+    fn a_kept_host_reaches_the_origin_in_lower_case() {
+        let request = Request::get("/Path").header(HOST, "Shop.EXAMPLE:81");
+        assert_eq!(settled(request), ok("/Path", "shop.example:81"));
+        let absolute = Request::get("http://Shop.example/").header(HOST, "x");
+        assert_eq!(settled(absolute), ok("/", "shop.example"));
+        let two = Request::get("http://SHOP.example/").version(Version::HTTP_2);
+        assert_eq!(settled(two), ok("/", "shop.example"));
+    }
+
+    #[test]
+    fn the_origins_own_name_is_compared_without_case() {
+        let request = Request::get("/").header(HOST, "ORIGIN:3000");
+        assert_eq!(settled(request), ok("/", "origin:3000"));
+        // As the operator wrote it, so that the two stay the same field.
+        let site = Site::new(
+            ([127, 0, 0, 1], 8080).into(),
+            HeaderValue::from_static("Origin:3000"),
+        );
+        let mut request = Request::get("/")
+            .header(HOST, "origin:3000")
+            .body(())
+            .unwrap();
+        site.settle(&mut request).unwrap();
+        assert_eq!(request.headers()[HOST], site.origin());
     }
 
     #[test]
