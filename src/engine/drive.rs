@@ -325,6 +325,9 @@ impl Drive {
             self.land(By::Local, self.version());
             return Asked::Landed;
         }
+        // Unchecked, but nobody is to wait for a tier that does not answer, again and again. If the
+        // refresh fails too, it is checked once more: see `Refresh::check_before_serving`.
+        self.confirm(self.engine.epoch());
         self.serve_stale_meanwhile();
         Asked::Alone(Keep::Local)
     }
@@ -430,7 +433,6 @@ impl Drive {
         };
         if plan::hand(Some(&record), now) == Hand::Stale {
             let known = Known::Record(Arc::clone(&record));
-            record.stamp.checked(self.engine.epoch());
             self.lead
                 .store(|| self.engine.local.insert(self.job.key.id(), known));
             self.lead.announce_and_continue(Landing::Ready {
