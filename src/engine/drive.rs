@@ -105,6 +105,14 @@ enum Asked {
     Alone(Keep),
 }
 
+/// Names the mark that an answer tells of: its end, in milliseconds of the shared clock.
+fn mark_of(answer: &Answer) -> Option<u128> {
+    match answer.grant {
+        Grant::Blocked { left, .. } => Some(u128::from(answer.now / 1_000) + left.as_millis()),
+        _ => None,
+    }
+}
+
 /// What a look at the tier showed.
 pub(crate) struct Looked {
     /// The newest fence issued.
@@ -131,6 +139,8 @@ impl Drive {
         let give_up = Instant::now() + engine.tuning.lock_wait;
         let mut question = Question::of(self.job.task);
         let mut waited = false;
+        // The mark that we insisted against.
+        let mut defied = None;
         let mut turns = 0;
         while turns <= MOST_TURNS {
             // Read before asking: an answer says nothing about a gap that closes after it.
@@ -212,6 +222,9 @@ impl Drive {
                     }
                     question = Question {
                         force: false,
+                        // Only against the mark that we found: if the other fails as well, that
+                        // is the answer of all who waited for it.
+                        insist: self.job.task == Task::Insist,
                         ..question
                     };
                     signal.worth_asking(ttl, give_up).await;
@@ -220,6 +233,13 @@ impl Drive {
                 Next::BackOff(left, failures) => {
                     self.back_off(left, failures);
                     return Asked::Landed;
+                }
+                Next::Fail(_)
+                    if !question.insist && defied.is_some() && defied == mark_of(&answer) =>
+                {
+                    // No more than the mark that we insisted against: the other is still at it.
+                    question.insist = true;
+                    continue;
                 }
                 Next::Fail(status) => {
                     self.lead.announce(Landing::Failed(Failure {
@@ -236,6 +256,7 @@ impl Drive {
                     }
                 }
                 Next::Insist => {
+                    defied = mark_of(&answer);
                     question = Question {
                         peek: false,
                         insist: true,
@@ -314,6 +335,9 @@ impl Drive {
             self.land(By::Local, self.version());
             return Asked::Landed;
         }
+        // Unchecked, but nobody is to wait for a tier that does not answer, again and again. If the
+        // refresh fails too, it is checked once more: see `Refresh::check_before_serving`.
+        self.confirm(self.engine.epoch());
         self.serve_stale_meanwhile();
         Asked::Alone(Keep::Local)
     }
