@@ -91,7 +91,13 @@ async fn where_stale_may_be_served_the_origin_is_asked_once_a_cycle_and_nobody_w
     let fetches = fleet.fetches("/hot");
     let gaps = assert_one_per_cycle(&fetches, "with stale-while-revalidate");
     let served = all.since(all.first_done());
-    report("hot key, stale permitted, 20 s", &fleet, "/hot", &served, &gaps);
+    report(
+        "hot key, stale permitted, 20 s",
+        &fleet,
+        "/hot",
+        &served,
+        &gaps,
+    );
 
     assert_eq!(all.errors(), 0);
     assert_eq!(fleet.origin.peak_of("/hot"), 1);
@@ -112,7 +118,13 @@ async fn where_nothing_stale_may_be_served_all_wait_for_that_one_request_only() 
     let time = Duration::from_secs(10);
     let all = run(fleet.targets("/hot"), time).await;
     let gaps = assert_one_per_cycle(&fleet.fetches("/hot"), "without stale-while-revalidate");
-    report("hot key, nothing stale permitted, 10 s", &fleet, "/hot", &all, &gaps);
+    report(
+        "hot key, nothing stale permitted, 10 s",
+        &fleet,
+        "/hot",
+        &all,
+        &gaps,
+    );
 
     assert_eq!(all.errors(), 0);
     assert_eq!(fleet.origin.peak_of("/hot"), 1);
@@ -131,7 +143,13 @@ async fn nodes_asked_by_their_own_addresses_are_one_fleet_too() {
     let targets = fleet.nodes.iter().map(|node| node.by_address("/hot"));
     let all = run(targets.collect(), time).await;
     let gaps = assert_one_per_cycle(&fleet.fetches("/hot"), "by address");
-    report("hot key, each node by its own address, 5 s", &fleet, "/hot", &all, &gaps);
+    report(
+        "hot key, each node by its own address, 5 s",
+        &fleet,
+        "/hot",
+        &all,
+        &gaps,
+    );
 
     assert_eq!(all.errors(), 0);
     assert_eq!(fleet.origin.peak_of("/hot"), 1);

@@ -15,7 +15,9 @@ const LATENCY: Duration = Duration::from_millis(500);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_refresh_goes_on_without_the_client_that_began_it() {
     let fleet = Fleet::start().await;
-    let page = Page::new("v{n}").cache_control("max-age=60").latency(LATENCY);
+    let page = Page::new("v{n}")
+        .cache_control("max-age=60")
+        .latency(LATENCY);
     for (path, followers) in [("/alone", false), ("/followed", true)] {
         fleet.origin.serve(path, page.clone());
         let mut leader = Line::open(fleet.nodes[0].target(path)).await.expect("open");

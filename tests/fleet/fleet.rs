@@ -117,9 +117,12 @@ impl Node {
         let admin = free.and_then(|free| free.local_addr());
         let admin = admin.expect("loopback has a free port").to_string();
         let mut command = proxy::command();
-        command
-            .args(["--origin", origin, "--redis", redis])
-            .args(["--admin", &admin, "--node", &format!("n{number}")]);
+        command.args(["--origin", origin, "--redis", redis]).args([
+            "--admin",
+            &admin,
+            "--node",
+            &format!("n{number}"),
+        ]);
         let proxy = Proxy::start(command).await;
         Self {
             client: proxy.client(),

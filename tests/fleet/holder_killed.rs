@@ -31,12 +31,18 @@ async fn the_others_serve_stale_at_once_and_one_of_them_takes_over() {
         .serve("/page", page("max-age=60").latency(LATENCY));
 
     let load = Load::start(fleet.targets("/page"), 8, THINK).await;
-    until("a node refreshes", || fleet.origin.requests_to("/page") == 2).await;
+    until("a node refreshes", || {
+        fleet.origin.requests_to("/page") == 2
+    })
+    .await;
     let holder = fleet.asker("/page", 1);
     sleep(INTO).await;
     fleet.nodes[holder].proxy.kill();
     let killed = Instant::now();
-    until("another takes over", || fleet.origin.requests_to("/page") == 3).await;
+    until("another takes over", || {
+        fleet.origin.requests_to("/page") == 3
+    })
+    .await;
     let taken = killed.elapsed();
     sleep(LATENCY + TAKE_OVER).await;
     let all = load.stop().await.filter(|sample| sample.node != holder);
@@ -65,7 +71,9 @@ async fn the_others_serve_stale_at_once_and_one_of_them_takes_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_of_a_cold_key_are_served_by_a_successor_within_a_lease() {
     let fleet = Fleet::start().await;
-    let page = Page::new("v{n}").cache_control("max-age=60").latency(LATENCY);
+    let page = Page::new("v{n}")
+        .cache_control("max-age=60")
+        .latency(LATENCY);
     fleet.origin.serve("/cold", page);
 
     let load = Load::start(fleet.targets("/cold"), 16, THINK).await;

@@ -102,7 +102,13 @@ async fn nothing_older_is_served_where_stale_is_permitted() {
     let slow = page("max-age=60").latency(Duration::from_millis(500));
     fleet.origin.serve("/page", slow);
     let story = pause_the_holder(&fleet, "/page", 2).await;
-    assert_never_older(&fleet, &story, "/page", 2, "holder paused 4 s, stale permitted");
+    assert_never_older(
+        &fleet,
+        &story,
+        "/page",
+        2,
+        "holder paused 4 s, stale permitted",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +141,10 @@ async fn nobody_joins_a_body_that_a_paused_holder_goes_on_with() {
         .serve("/long", Page::new("v{n}").cache_control("max-age=60"));
     let others = fleet.targets("/long").into_iter().skip(1);
     let load = Load::start(others, 4, THINK).await;
-    until("another takes over", || fleet.origin.requests_to("/long") == 2).await;
+    until("another takes over", || {
+        fleet.origin.requests_to("/long") == 2
+    })
+    .await;
     let mut late = Load::start([holder.target("/long")], 8, THINK).await;
     sleep(PAUSE - LEASE).await;
     holder.proxy.cont();

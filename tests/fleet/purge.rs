@@ -57,20 +57,33 @@ async fn assert_gone(load: Load, path: &str, by: By, when: Instant, before: u64)
     };
     let late: Vec<_> = (0..3)
         .map(|node| {
-            let seen = outdated(node, when).0.into_iter().map(|one| one.sent - when);
+            let seen = outdated(node, when)
+                .0
+                .into_iter()
+                .map(|one| one.sent - when);
             seen.max().map_or("-".to_owned(), ms)
         })
         .collect();
     row(
         &format!("{path} by {by:?}"),
-        &format!("{}; last outdated per node {late:?} after it", figures(&all)),
+        &format!(
+            "{}; last outdated per node {late:?} after it",
+            figures(&all)
+        ),
     );
     assert_eq!(all.errors(), 0, "{path}");
     for node in 0..3 {
-        let grace = if node == purger { Duration::ZERO } else { HEARSAY };
+        let grace = if node == purger {
+            Duration::ZERO
+        } else {
+            HEARSAY
+        };
         let outdated = outdated(node, when + grace);
         assert_eq!(outdated.len(), 0, "{path}, node {node}: {:?}", outdated.0);
-        assert!(all.of(node).since(when).count(before + 1) > 20, "{path}, node {node}");
+        assert!(
+            all.of(node).since(when).count(before + 1) > 20,
+            "{path}, node {node}"
+        );
     }
 }
 
@@ -105,7 +118,10 @@ async fn what_is_being_fetched_is_not_served_to_those_who_come_after() {
         fleet.origin.serve(&path, page().latency(LATENCY));
         let first = vec![fleet.nodes[0].target(&path)];
         let mut load = Load::start(first, 4, THINK).await;
-        until("it is being fetched", || fleet.origin.requests_to(&path) == 1).await;
+        until("it is being fetched", || {
+            fleet.origin.requests_to(&path) == 1
+        })
+        .await;
         for target in fleet.targets(&path) {
             load.join(target, 4, THINK).await;
         }
@@ -128,7 +144,10 @@ async fn a_stale_page_is_gone_too_while_its_refresh_is_under_way() {
     fleet.warm("/stale").await;
     fleet.origin.serve("/stale", page().latency(LATENCY));
     let load = Load::start(fleet.targets("/stale"), 4, THINK).await;
-    until("it is refreshed", || fleet.origin.requests_to("/stale") == 2).await;
+    until("it is refreshed", || {
+        fleet.origin.requests_to("/stale") == 2
+    })
+    .await;
     sleep(LATENCY / 4).await;
     fleet.origin.serve("/stale", page());
     let purger = by_node("/stale");

@@ -11,6 +11,8 @@ use crate::report::{figures, ms, row};
 use crate::support::origin::Page;
 
 const LATENCY: Duration = Duration::from_millis(200);
+/// Where stale may be served: so long that whoever waits for the origin is seen.
+const SLOW: Duration = Duration::from_millis(600);
 const THINK: Duration = Duration::from_millis(20);
 /// Clients on each node for each of the two pages.
 const CLIENTS: usize = 24;
@@ -31,11 +33,15 @@ struct Outage {
     back: Instant,
 }
 
-async fn outage(fleet: &mut Fleet, away: impl FnOnce(&mut Fleet), back: impl FnOnce(&mut Fleet)) -> Outage {
-    let page = |age: &str| Page::new("v{n}").cache_control(age).latency(LATENCY);
+async fn outage(
+    fleet: &mut Fleet,
+    away: impl FnOnce(&mut Fleet),
+    back: impl FnOnce(&mut Fleet),
+) -> Outage {
+    let page = |age: &str| Page::new("v{n}").cache_control(age);
     let stale = page("max-age=2, stale-while-revalidate=30");
-    fleet.origin.serve(STALE, stale);
-    fleet.origin.serve(WAIT, page("max-age=2"));
+    fleet.origin.serve(STALE, stale.latency(SLOW));
+    fleet.origin.serve(WAIT, page("max-age=2").latency(LATENCY));
     fleet.warm(STALE).await;
     let stale = Load::start(fleet.targets(STALE), CLIENTS, THINK).await;
     let wait = Load::start(fleet.targets(WAIT), CLIENTS, THINK).await;
@@ -71,7 +77,11 @@ fn assert_hardly_felt(fleet: &Fleet, outage: &Outage, claim: &str) {
                 .filter(|(at, _)| *at >= from && *at < to)
                 .count()
         };
-        let after: Vec<_> = fetches.iter().copied().filter(|(at, _)| *at >= settled).collect();
+        let after: Vec<_> = fetches
+            .iter()
+            .copied()
+            .filter(|(at, _)| *at >= settled)
+            .collect();
         row(
             &format!("{claim}, {path}"),
             &format!(
@@ -91,14 +101,28 @@ fn assert_hardly_felt(fleet: &Fleet, outage: &Outage, claim: &str) {
         assert!(fleet.origin.peak_of(path) <= NODES as u64, "{path}");
         let longest = wait + REDIS_BUDGET + SLACK + stall;
         let slow = samples.filter(|sample| sample.took > longest);
-        let slow: Vec<_> = slow.0.iter().map(|one| (one.node, one.sent - *gone, one.took)).collect();
-        assert!(slow.is_empty(), "{path}: (node, sent after the loss, took): {slow:?}");
+        let slow: Vec<_> = slow
+            .0
+            .iter()
+            .map(|one| (one.node, one.sent - *gone, one.took))
+            .collect();
+        assert!(
+            slow.is_empty(),
+            "{path}: (node, sent after the loss, took): {slow:?}"
+        );
         let fetches = fleet.fetches(path);
         for node in 0..NODES {
-            let own: Vec<_> = fetches.iter().copied().filter(|(_, by)| *by == node).collect();
+            let own: Vec<_> = fetches
+                .iter()
+                .copied()
+                .filter(|(_, by)| *by == node)
+                .collect();
             assert_one_per_cycle(&own, &format!("{path}, node {node}"));
         }
-        let after: Vec<_> = fetches.into_iter().filter(|(at, _)| *at >= settled).collect();
+        let after: Vec<_> = fetches
+            .into_iter()
+            .filter(|(at, _)| *at >= settled)
+            .collect();
         let gaps = assert_one_per_cycle(&after, &format!("{path}, after {SETTLED:?}"));
         assert!(gaps.len() >= 2, "{path}: the refreshing stopped: {gaps:?}");
     }

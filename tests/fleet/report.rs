@@ -44,7 +44,10 @@ pub(crate) struct Stall {
 impl Stall {
     /// Watches until dropped.
     pub(crate) fn watch() -> Self {
-        let (worst, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (worst, stop) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (theirs, ended) = (Arc::clone(&worst), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
             let nap = Duration::from_millis(1);
@@ -66,11 +69,6 @@ impl Stall {
     /// The worst so far.
     pub(crate) fn worst(&self) -> Duration {
         Duration::from_micros(self.worst.load(Ordering::Relaxed))
-    }
-
-    /// Starts anew.
-    pub(crate) fn reset(&self) {
-        self.worst.store(0, Ordering::Relaxed);
     }
 }
 

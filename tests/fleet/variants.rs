@@ -59,9 +59,7 @@ async fn an_unseen_page_asked_for_in_all_languages_at_once_is_fetched_once_for_e
         .serve("/cold", page().latency(Duration::from_millis(200)));
     let asked = fleet.nodes.iter().flat_map(|node| {
         let clients = LANGUAGES.into_iter().cycle().take(LANGUAGES.len() * 10);
-        clients.map(async move |language| {
-            (language, in_language(node, "/cold", language).await)
-        })
+        clients.map(async move |language| (language, in_language(node, "/cold", language).await))
     });
     let answers = join_all(asked).await;
     assert_eq!(answers.len(), NODES * LANGUAGES.len() * 10);
