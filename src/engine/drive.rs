@@ -14,6 +14,7 @@ use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
 use crate::event::Incident;
+use crate::error::ErrorKind;
 use crate::flight::Lead;
 use crate::local::{Known, Verdict};
 use crate::lock::Lease;
@@ -139,9 +140,11 @@ impl Drive {
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => {
-                    engine
-                        .counters
-                        .incident(Incident::SharedUnavailable, &error);
+                    let incident = match error.kind() {
+                        ErrorKind::Corrupt => Incident::CorruptEntry,
+                        _ => Incident::SharedUnavailable,
+                    };
+                    engine.counters.incident(incident, &error);
                     return self.out_of_reach();
                 }
             };
@@ -162,10 +165,12 @@ impl Drive {
             };
             self.forget_purged(&answer, asked_at);
             if let Err(flaw) = self.take(&answer, asked_at, epoch) {
-                engine
-                    .counters
-                    .incident(Incident::CorruptEntry, &flaw.as_str());
-                question.corrupt = true;
+                // Asked again for the lease, the tier shows the same entry again.
+                if !std::mem::replace(&mut question.corrupt, true) {
+                    engine
+                        .counters
+                        .incident(Incident::CorruptEntry, &flaw.as_str());
+                }
             }
             self.confirm(epoch);
             if self.rule.is_some() && matches!(answer.grant, Grant::Fresh | Grant::Peeked) {
