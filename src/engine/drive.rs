@@ -10,6 +10,7 @@ use crate::engine::landing::{By, Failure, Job, Landing, Task};
 use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Hand, Next};
 use crate::engine::refresh::{Keep, Refresh};
+use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
@@ -31,6 +32,8 @@ pub(crate) struct Drive {
     pub(crate) rule: Option<Arc<VaryRule>>,
     /// The version that the tier held when it was asked last.
     pub(crate) shared: Option<Fence>,
+    /// Wakes this flight: an event of its entry, or somebody who needs to know more.
+    pub(crate) signal: Signal,
 }
 
 /// Most times that the tier is asked again for another reason than a wait.
@@ -72,6 +75,8 @@ pub(crate) async fn drive(
         Some(Known::Rule(rule)) => (None, Some(rule)),
         Some(Known::Verdict(_)) | None => (None, None),
     };
+    // Before the tier is asked: an event between its answer and a wait is then kept for the wait.
+    let signal = engine.waits.register(job.key.id());
     let mut drive = Drive {
         engine,
         lead,
@@ -79,6 +84,7 @@ pub(crate) async fn drive(
         record,
         rule,
         shared: None,
+        signal,
     };
     if drive.engine.tier.is_none() {
         return Refresh::alone(drive, Keep::Local).run(origin).await;
@@ -113,12 +119,12 @@ impl Drive {
         let engine = Arc::clone(&self.engine);
         let tier = engine.tier.as_ref().expect("only asked with a tier");
         let id = self.job.key.id();
-        let mut signal = engine.waits.register(id);
         let give_up = Instant::now() + engine.tuning.lock_wait;
         let mut budget = engine.tuning.tier_budget;
         let mut question = Question::of(self.job.task);
         let mut waited = false;
-        for turn in 0.. {
+        let mut turns = 0;
+        loop {
             // Read before asking: an answer says nothing about a gap that closes after it.
             let epoch = engine.epoch();
             let (asked, asked_at) = (Instant::now(), self.now());
@@ -200,7 +206,9 @@ impl Drive {
                         force: false,
                         ..question
                     };
-                    signal.worth_asking(ttl, give_up).await;
+                    self.signal.worth_asking(ttl, give_up).await;
+                    // That was time for the origin, and the tier answers.
+                    budget = engine.tuning.tier_budget;
                     continue;
                 }
                 Next::BackOff(left, failures) => {
@@ -237,11 +245,11 @@ impl Drive {
                     return Asked::Landed;
                 }
             }
-            if turn >= MOST_TURNS {
-                break;
+            turns += 1;
+            if turns > MOST_TURNS {
+                return Asked::Alone(Keep::Local);
             }
         }
-        Asked::Alone(Keep::Local)
     }
 
     /// Another node has been refreshing for longer than anyone here should wait. If somebody does,
