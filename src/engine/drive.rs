@@ -14,8 +14,8 @@ use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
-use crate::event::Incident;
 use crate::error::ErrorKind;
+use crate::event::Incident;
 use crate::flight::Lead;
 use crate::local::{Known, Verdict};
 use crate::lock::Lease;
@@ -269,6 +269,7 @@ impl Drive {
     /// The tier gave no answer: at most one request of this node goes to the origin, unless what is
     /// in hand is good still.
     fn out_of_reach(&mut self) -> Asked {
+        self.engine.unheard(self.now());
         if self.rule.is_some() {
             // Unchecked, but all there is to go by.
             self.lead.announce(Landing::LookAgain);
@@ -389,6 +390,50 @@ impl Drive {
                 by: By::Local,
             });
         }
+    }
+
+    /// Somebody joined this flight, which is at the origin, only since events may have been missed
+    /// that concern what is held: finds out, so that nobody waits for the origin who need not.
+    ///
+    /// What is in hand stays as it is, whatever the tier holds: the request to the origin may have
+    /// been made conditional on it.
+    ///
+    /// # Cancellation
+    /// Nothing has happened yet, or all.
+    pub(crate) async fn reassure(&mut self) {
+        let engine = Arc::clone(&self.engine);
+        let (Some(tier), Some(record)) = (&engine.tier, self.record.clone()) else {
+            return;
+        };
+        if !matches!(self.hand(), Hand::Fresh | Hand::Stale) {
+            return;
+        }
+        let (epoch, asked) = (engine.epoch(), self.now());
+        let answer = tier.acquire(self.look()).await;
+        match answer {
+            Ok(answer) => {
+                let view = answer.view.as_ref().map(|view| view.version);
+                let newest = answer.purged.max(view);
+                let outdated = newest.is_some_and(|newest| {
+                    publish::is_older(&record.stamp, newest, answer.now, asked)
+                });
+                if outdated {
+                    return;
+                }
+                record.stamp.checked(epoch);
+            }
+            // Unchecked, but all there is to go by.
+            Err(_) => engine.unheard(self.now()),
+        }
+        self.lead.announce_and_continue(Landing::Ready {
+            record,
+            by: By::Local,
+        });
+    }
+
+    pub(crate) fn look(&self) -> Ask {
+        let within = self.engine.tuning.lease.call;
+        Ask::look(self.job.key.id(), self.version(), within)
     }
 
     /// The origin fails: what is in hand serves until it is tried again.

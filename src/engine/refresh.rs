@@ -1,7 +1,6 @@
 //! One fetch from the origin, and what follows from its head.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::engine::drive::Drive;
@@ -12,7 +11,7 @@ use crate::engine::store::Place;
 use crate::entry::{Head, Lifetime, Phase, Record, Stamp, Windows};
 use crate::event::Incident;
 use crate::lock::Lease;
-use crate::shared::{Ask, BlockKind, Token};
+use crate::shared::BlockKind;
 
 /// How much of a fetch is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Refresh {
 
     /// `None`: `fetch_timeout` passed. Time spent waiting for a place among the concurrent fetches
     /// counts.
-    async fn fetch(&self, origin: Box<dyn Origin>) -> Option<Fetched> {
+    async fn fetch(&mut self, origin: Box<dyn Origin>) -> Option<Fetched> {
         let engine = Arc::clone(&self.drive.engine);
         let now = self.drive.now();
         let basis = self.drive.record.clone();
@@ -88,16 +87,20 @@ impl Refresh {
             engine.counters.origin_request();
             origin.fetch(basis).await
         };
-        self.hold(tokio::time::timeout(engine.tuning.fetch_timeout, fetch))
-            .await
-            .ok()
-    }
-
-    /// Runs `work`, keeping the lease alive if there is one.
-    pub(crate) async fn hold<F: Future>(&self, work: F) -> F::Output {
-        match &self.lease {
-            Some(lease) => lease.hold(work).await,
-            None => work.await,
+        let fetch = tokio::time::timeout(engine.tuning.fetch_timeout, fetch);
+        let Self { drive, lease, .. } = self;
+        let held = hold(lease.as_ref(), fetch);
+        tokio::pin!(held);
+        loop {
+            let asked = async {
+                drive.signal.woken().await;
+                drive.reassure().await;
+            };
+            tokio::select! {
+                biased;
+                fetched = &mut held => return fetched.ok(),
+                () = asked => {}
+            }
         }
     }
 
@@ -116,18 +119,7 @@ impl Refresh {
             .incident(Incident::LeaseLost, &self.drive.job.key.id());
         let epoch = engine.epoch();
         let asked = self.drive.now();
-        let answer = tier
-            .acquire(Ask {
-                id: self.drive.job.key.id(),
-                token: Token::random(),
-                lease: Duration::ZERO,
-                have: self.drive.version(),
-                peek: true,
-                force: false,
-                insist: false,
-                within: engine.tuning.lease.call,
-            })
-            .await;
+        let answer = tier.acquire(self.drive.look()).await;
         let Ok(answer) = answer else {
             self.keep = Keep::Nothing;
             return true;
@@ -267,5 +259,13 @@ impl Refresh {
             };
             lease.release(Some((kind, left))).await;
         }
+    }
+}
+
+/// Runs `work`, keeping the lease alive if there is one.
+async fn hold<F: Future>(lease: Option<&Lease>, work: F) -> F::Output {
+    match lease {
+        Some(lease) => lease.hold(work).await,
+        None => work.await,
     }
 }

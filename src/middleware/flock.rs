@@ -154,7 +154,13 @@ where
                 Seat::Follow(_) if always_validated(&sighted) => {
                     return self.pass("revalidated-alone").await;
                 }
-                Seat::Follow(wait) => (wait, None),
+                Seat::Follow(wait) => {
+                    if self.shared.is_doubted(&sighted, now) {
+                        // Should the flight be at the origin: this one may not have to wait.
+                        self.shared.engine.waits.wake(key.id());
+                    }
+                    (wait, None)
+                }
                 Seat::Lead(lead) => {
                     let wait = lead.wait();
                     match self.depart(lead, key.clone(), sighted, task) {
