@@ -17,7 +17,7 @@ use crate::flight::{Flights, Seat};
 use crate::key::{EntryId, Key};
 use crate::local::{Known, Local};
 use crate::lock::Timing;
-use crate::shared::{Listener, PurgeKind, SharedTier};
+use crate::shared::{Ask, Listener, PurgeKind, SharedTier};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The engine's numbers.
@@ -139,6 +139,30 @@ impl Engine {
                 only_if_cached,
             },
         )
+    }
+
+    /// Asks the tier whether a later lease than that of `stamp` was granted, or a purge came. What
+    /// bears no lease, and what cannot be asked about, is taken as it is.
+    pub(crate) async fn is_overtaken(&self, stamp: &Stamp, id: EntryId) -> bool {
+        let (Some(tier), Some(fence)) = (&self.tier, stamp.fence) else {
+            return false;
+        };
+        let epoch = self.epoch();
+        let look = Ask::look(id, stamp.fence, self.tuning.lease.call);
+        match tier.acquire(look).await {
+            Ok(answer) => {
+                let newest = answer.newest.max(answer.purged);
+                let overtaken = newest.is_some_and(|newest| newest > fence);
+                if !overtaken {
+                    stamp.checked(epoch);
+                }
+                overtaken
+            }
+            Err(_) => {
+                self.unheard(self.now());
+                false
+            }
+        }
     }
 
     /// Takes a seat in the key's flight.

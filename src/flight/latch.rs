@@ -87,6 +87,13 @@ pub(crate) struct Wait<T: Clone> {
     slot: Option<usize>,
 }
 
+impl<T: Clone> Wait<T> {
+    /// True if this waits, or waited, for `latch`.
+    pub(crate) fn is_for(&self, latch: &Arc<Latch<T>>) -> bool {
+        Arc::ptr_eq(&self.latch, latch)
+    }
+}
+
 impl<T: Clone> Future for Wait<T> {
     type Output = Option<T>;
 

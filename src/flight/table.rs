@@ -63,6 +63,18 @@ impl<T: Clone> Flights<T> {
         self.map.lock().contains_key(&id)
     }
 
+    /// Takes the flight of `wait` off the table, if it is there under `id`: who comes from now on
+    /// starts anew. What it fetches may be stored all the same.
+    pub(crate) fn retire(&self, id: EntryId, wait: &Wait<T>) {
+        let mut map = self.map.lock();
+        if map
+            .get(&id)
+            .is_some_and(|flight| wait.is_for(&flight.result))
+        {
+            map.remove(&id);
+        }
+    }
+
     /// Strikes off every flight of `id`, or of a variant of it: whoever comes from now on starts
     /// anew, and what these fetch is not stored. Those who wait in them came before the purge.
     ///
@@ -222,6 +234,20 @@ mod tests {
         drop(leader);
         assert_eq!(flights.len(), 0);
         drop(lead(&flights, 1));
+    }
+
+    #[test]
+    fn a_retired_flight_takes_nobody_more_and_no_other_is_retired_for_it() {
+        let flights = Flights::new();
+        let first = lead(&flights, 1);
+        let early = follow(&flights, 1);
+        flights.retire(id(1), &early);
+        let second = lead(&flights, 1);
+        flights.retire(id(1), &early);
+        drop(follow(&flights, 1));
+        drop(first);
+        assert_eq!(flights.len(), 1);
+        drop(second);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tower_service::Service;
 use crate::clock::Moment;
 use crate::config::Shared;
 use crate::engine::plan::Step;
-use crate::engine::{By, Failure, Job, Landing, Task};
+use crate::engine::{By, Engine, Failure, Job, Landing, Task};
 use crate::entry::{Phase, Record, Stamp, VaryRule, Windows};
 use crate::event::{Incident, Outcome};
 use crate::flight::Seat;
@@ -150,7 +150,7 @@ where
                 .as_ref()
                 .unwrap_or(&self.client.primary)
                 .clone();
-            let (wait, returned) = match self.shared.engine.join(&key, &self.client.primary) {
+            let (mut wait, returned) = match self.shared.engine.join(&key, &self.client.primary) {
                 Seat::Follow(_) if always_validated(&sighted) => {
                     return self.pass("revalidated-alone").await;
                 }
@@ -171,7 +171,7 @@ where
                 }
             };
             let led = returned.is_some();
-            let Ok(landing) = tokio::time::timeout_at(deadline, wait).await else {
+            let Ok(landing) = tokio::time::timeout_at(deadline, &mut wait).await else {
                 return Ok(self.shared.fail(Failure::WAIT_TIMEOUT, miss(fwd)));
             };
             match landing {
@@ -211,6 +211,13 @@ where
                             ..miss(fwd)
                         },
                     ));
+                }
+                // It is older than what another node has, or is about to have: not for who comes
+                // only now.
+                Some(landing)
+                    if !led && is_overtaken(&self.shared.engine, &landing, &key).await =>
+                {
+                    self.shared.engine.flights.retire(key.id(), &wait);
                 }
                 Some(landing) => {
                     if let Some(response) = self.land(&landing, &key, fwd, led) {
@@ -421,6 +428,21 @@ fn miss(fwd: Fwd) -> Report {
     Report {
         fwd: Some(fwd),
         ..Report::default()
+    }
+}
+
+/// True if this comes from the origin, and another node took over meanwhile. Asked only if events
+/// were missed since the fetch began.
+async fn is_overtaken(engine: &Engine, landing: &Landing, key: &Key) -> bool {
+    match landing {
+        Landing::Filling { record, .. }
+        | Landing::Ready {
+            record,
+            by: By::Origin(_),
+        } if engine.suspects(&record.stamp, engine.now()) => {
+            engine.is_overtaken(&record.stamp, key.id()).await
+        }
+        _ => false,
     }
 }
 
