@@ -9,15 +9,15 @@ use crate::clock::{Clock, Moment};
 use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Sight, Situation, Step};
 use crate::engine::wait::Waits;
-use crate::engine::{Job, Landing, drive};
+use crate::engine::{By, Job, Landing, drive, publish};
 use crate::entry::{Stamp, VaryRule};
 use crate::error::Error;
 use crate::event::{Counters, Incident};
 use crate::flight::{Flights, Seat};
 use crate::key::{EntryId, Key};
 use crate::local::{Known, Local};
-use crate::lock::Timing;
-use crate::shared::{Listener, PurgeKind, SharedTier};
+use crate::lock::{Timing, Watch};
+use crate::shared::{Ask, Listener, PurgeKind, SharedTier};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The engine's numbers.
@@ -150,6 +150,39 @@ impl Engine {
         )
     }
 
+    /// True if a follower that has come only now must not be given `landing`: it comes from the
+    /// origin, but its lease may be lost, or events were missed since its fetch began and the tier
+    /// knows of a later version, a later lease, or a purge.
+    pub(crate) async fn came_too_late_for(&self, landing: &Landing, id: EntryId) -> bool {
+        let (stamp, lease) = match landing {
+            Landing::Filling { record, lease, .. } => (&record.stamp, lease.as_ref()),
+            Landing::Ready {
+                record,
+                by: By::Origin(_),
+            } => (&record.stamp, None),
+            _ => return false,
+        };
+        lease.is_some_and(Watch::may_be_lost)
+            || (self.suspects(stamp, self.now()) && self.is_overtaken(stamp, id).await)
+    }
+
+    async fn is_overtaken(&self, stamp: &Stamp, id: EntryId) -> bool {
+        let Some(tier) = &self.tier else { return false };
+        let epoch = self.epoch();
+        let look = Ask::look(id, stamp.fence, self.tuning.lease.call);
+        let Ok(answer) = tier.acquire(look).await else {
+            self.unheard(self.now());
+            return false;
+        };
+        let newest = answer.newest.max(answer.purged);
+        let overtaken =
+            newest.is_some_and(|newest| publish::is_older(stamp, newest, answer.now, self.now()));
+        if !overtaken {
+            stamp.checked(epoch);
+        }
+        overtaken
+    }
+
     /// Takes a seat in the key's flight.
     pub(crate) fn join(&self, key: &Key, primary: &Key) -> Seat<Landing> {
         self.flights.join(key.id(), primary.id())
@@ -191,14 +224,13 @@ impl Engine {
     /// The shared tier did not answer. It is gone in this process all the same.
     pub(crate) async fn purge(&self, id: EntryId, kind: PurgeKind) -> Result<(), Error> {
         self.counters.incident(Incident::Purged, &id);
+        let purged = match &self.tier {
+            Some(tier) => tier.purge(id, kind, self.tuning.lease.call).await.map(drop),
+            None => Ok(()),
+        };
+        // Only now: taken away before, it could be read back from the tier, in an older version
+        // than was held here. Whether or not the tier answered, it is gone here.
         self.drop_local(id);
-        if let Some(tier) = &self.tier {
-            let within = self.tuning.lease.call;
-            let purged = tier.purge(id, kind, within).await;
-            // Again: between the two, this node may have read the entry back from the tier.
-            self.drop_local(id);
-            purged?;
-        }
-        Ok(())
+        purged
     }
 }

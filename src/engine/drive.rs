@@ -10,6 +10,7 @@ use crate::engine::landing::{By, Failure, Job, Landing, Task};
 use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Hand, Next};
 use crate::engine::refresh::{Keep, Refresh};
+use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
@@ -30,6 +31,8 @@ pub(crate) struct Drive {
     pub(crate) rule: Option<Arc<VaryRule>>,
     /// The version that the tier held when it was asked last.
     pub(crate) shared: Option<Fence>,
+    /// Wakes this flight: an event of its entry, or somebody who needs to know more.
+    pub(crate) signal: Signal,
     /// Time that the clients of this flight may still pay for the tier.
     pub(crate) budget: Duration,
 }
@@ -77,6 +80,8 @@ pub(crate) async fn drive(
         Some(Known::Verdict(_)) | None => (None, None),
     };
     let budget = job.budget;
+    // Before the tier is asked: an event between its answer and a wait is then kept for the wait.
+    let signal = engine.waits.register(job.key.id());
     let mut drive = Drive {
         engine,
         lead,
@@ -85,6 +90,7 @@ pub(crate) async fn drive(
         rule,
         shared: None,
         budget,
+        signal,
     };
     if drive.engine.tier.is_none() {
         return Refresh::alone(drive, Keep::Local).run(origin).await;
@@ -135,7 +141,6 @@ impl Drive {
         let engine = Arc::clone(&self.engine);
         let tier = engine.tier.as_ref().expect("only asked with a tier");
         let id = self.job.key.id();
-        let mut signal = engine.waits.register(id);
         let give_up = Instant::now() + engine.tuning.lock_wait;
         let mut question = Question::of(self.job.task);
         let mut waited = false;
@@ -227,7 +232,7 @@ impl Drive {
                         insist: self.job.task == Task::Insist,
                         ..question
                     };
-                    signal.worth_asking(ttl, give_up).await;
+                    self.signal.worth_asking(ttl, give_up).await;
                     continue;
                 }
                 Next::BackOff(left, failures) => {
@@ -278,23 +283,11 @@ impl Drive {
     }
 
     /// Looks what the tier holds, and brings what is in hand in line with that. `None`: no answer.
-    pub(crate) async fn look(&mut self) -> Option<Looked> {
+    pub(crate) async fn look(&mut self, within: Duration) -> Option<Looked> {
         let tier = Arc::clone(self.engine.tier.as_ref()?);
         let (epoch, asked) = (self.engine.epoch(), self.now());
-        let ask = Ask {
-            id: self.job.key.id(),
-            token: Token::random(),
-            lease: Duration::ZERO,
-            have: self.version(),
-            peek: true,
-            force: false,
-            insist: false,
-            within: self.engine.tuning.lease.call.min(self.budget),
-        };
-        let sent = Instant::now();
-        let answer = tier.acquire(ask).await;
-        self.budget = self.budget.saturating_sub(sent.elapsed()).max(LEAST_CALL);
-        let answer = answer.ok()?;
+        let ask = Ask::look(self.job.key.id(), self.version(), within);
+        let answer = tier.acquire(ask).await.ok()?;
         self.forget_purged(&answer);
         let read = self.take(&answer, asked, epoch);
         if read.is_ok() {
@@ -326,6 +319,7 @@ impl Drive {
     /// The tier gave no answer: at most one request of this node goes to the origin, unless what is
     /// in hand is good still.
     fn out_of_reach(&mut self) -> Asked {
+        self.engine.unheard(self.now());
         if self.rule.is_some() {
             // Unchecked, but all there is to go by.
             self.land_rule();
@@ -335,9 +329,7 @@ impl Drive {
             self.land(By::Local, self.version());
             return Asked::Landed;
         }
-        // Unchecked, but nobody is to wait for a tier that does not answer, again and again. If the
-        // refresh fails too, it is checked once more: see `Refresh::check_before_serving`.
-        self.confirm(self.engine.epoch());
+        // Unchecked, and it stays so: whoever comes next asks again, through this flight.
         self.serve_stale_meanwhile();
         Asked::Alone(Keep::Local)
     }
@@ -450,6 +442,49 @@ impl Drive {
                 by: By::Local,
             });
         }
+    }
+
+    /// Somebody joined this flight, which is at the origin, only since events may have been missed
+    /// that concern what is held: finds out, so that nobody waits for the origin who need not.
+    ///
+    /// What is in hand stays as it is, whatever the tier holds.
+    ///
+    /// # Cancellation
+    /// Nothing has happened yet, or all.
+    pub(crate) async fn reassure(&mut self) {
+        let engine = Arc::clone(&self.engine);
+        let (Some(tier), Some(record)) = (&engine.tier, self.record.clone()) else {
+            return;
+        };
+        if !matches!(self.hand(), Hand::Fresh | Hand::Stale) {
+            return;
+        }
+        let epoch = engine.epoch();
+        let answer = tier.acquire(self.peek()).await;
+        match answer {
+            Ok(answer) => {
+                let view = answer.view.as_ref().map(|view| view.version);
+                let newest = answer.purged.max(view);
+                let outdated = newest.is_some_and(|newest| {
+                    publish::is_older(&record.stamp, newest, answer.now, self.now())
+                });
+                if outdated {
+                    return;
+                }
+                record.stamp.checked(epoch);
+            }
+            // Unchecked, but all there is to go by.
+            Err(_) => engine.unheard(self.now()),
+        }
+        self.lead.announce_and_continue(Landing::Ready {
+            record,
+            by: By::Local,
+        });
+    }
+
+    fn peek(&self) -> Ask {
+        let within = self.engine.tuning.lease.call.min(self.budget);
+        Ask::look(self.job.key.id(), self.version(), within)
     }
 
     /// The origin fails: what is in hand serves until it is tried again.

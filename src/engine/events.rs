@@ -36,7 +36,10 @@ impl Listener for Engine {
                     self.drop_local(id);
                 }
             }
-            TierEvent::Alive => self.heard(self.now()),
+            TierEvent::Alive => {
+                self.heard(self.now());
+                self.hearing.store(true, Ordering::SeqCst);
+            }
             TierEvent::Lost => {
                 self.hearing.store(false, Ordering::Relaxed);
                 self.counters
@@ -65,6 +68,15 @@ impl Engine {
             self.epoch.fetch_add(1, Ordering::SeqCst);
         }
         self.alive.store(now.as_micros().max(1), Ordering::SeqCst);
+    }
+
+    /// The tier did not answer. If the subscription is silent too, nobody asks it any more about
+    /// what is held, until a sign of life: it was not this process that stood still, and stale
+    /// entries must not wait for the origin.
+    pub(crate) fn unheard(&self, now: Moment) {
+        if self.was_paused(now) {
+            self.hearing.store(false, Ordering::SeqCst);
+        }
     }
 }
 

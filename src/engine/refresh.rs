@@ -100,18 +100,29 @@ impl Refresh {
             engine.counters.origin_request();
             (origin.fetch(basis).await, place)
         };
-        let fetched = tokio::time::timeout(engine.tuning.fetch_timeout, fetch);
-        let (fetched, place) = self.hold(fetched).await.ok()?;
-        self.place_taken = place;
+        let fetch = tokio::time::timeout(engine.tuning.fetch_timeout, fetch);
+        let Self {
+            drive,
+            lease,
+            place_taken,
+            ..
+        } = self;
+        let held = hold(lease.as_ref(), fetch);
+        tokio::pin!(held);
+        let fetched = loop {
+            let asked = async {
+                drive.signal.woken().await;
+                drive.reassure().await;
+            };
+            tokio::select! {
+                biased;
+                fetched = &mut held => break fetched,
+                () = asked => {}
+            }
+        };
+        let (fetched, place) = fetched.ok()?;
+        *place_taken = place;
         Some(fetched)
-    }
-
-    /// Runs `work`, keeping the lease alive if there is one.
-    pub(crate) async fn hold<F: Future>(&self, work: F) -> F::Output {
-        match &self.lease {
-            Some(lease) => lease.hold(work).await,
-            None => work.await,
-        }
     }
 
     /// Looks, if this process was paused past its lease, whether another has refreshed meanwhile.
@@ -128,8 +139,9 @@ impl Refresh {
             .counters
             .incident(Incident::LeaseLost, &self.drive.job.key.id());
         let fence = lease.fence();
-        let Some(looked) = self.drive.look().await else {
+        let Some(looked) = self.drive.look(engine.tuning.lease.call).await else {
             self.keep = Keep::Nothing;
+            self.drive.lead.withdraw();
             return true;
         };
         if looked.newest == Some(fence) {
@@ -288,7 +300,17 @@ impl Refresh {
         };
         let unchecked = self.lease.is_none() || engine.suspects(&record.stamp, now);
         if engine.tier.is_some() && unchecked && self.drive.hand() != Hand::Empty {
-            self.drive.look().await;
+            let call = engine.tuning.lease.call;
+            let within = engine.tuning.tier_budget.saturating_sub(call).min(call);
+            self.drive.look(within).await;
         }
+    }
+}
+
+/// Runs `work`, keeping the lease alive if there is one.
+async fn hold<F: Future>(lease: Option<&Lease>, work: F) -> F::Output {
+    match lease {
+        Some(lease) => lease.hold(work).await,
+        None => work.await,
     }
 }

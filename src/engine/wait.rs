@@ -10,9 +10,14 @@ use tokio::time::Instant;
 use crate::key::EntryId;
 use crate::sync::Mutex;
 
-/// Longest time between two looks while waiting, whatever was promised: events may be lost.
-const FIRST_POLL: Duration = Duration::from_millis(100);
+/// Time between two looks while waiting, whatever was promised: events may be lost, and a tier that
+/// is frozen says nothing at all. Together with the look itself (100 ms at most) it is what a
+/// request can lose by that.
+const POLL: Duration = Duration::from_millis(50);
+/// The longest, where many keys are waited for: all looks of a process together are at most
+/// [`MANY`] in this time, lest a slow origin become a load on the tier.
 const SLOWEST_POLL: Duration = Duration::from_secs(1);
+const MANY: u32 = 1_000;
 
 /// The drivers of this process that wait for an event, by entry.
 #[derive(Debug)]
@@ -43,7 +48,6 @@ impl Waits {
             map: Arc::clone(&self.map),
             id,
             notify,
-            poll: FIRST_POLL,
         }
     }
 
@@ -75,24 +79,36 @@ pub(crate) struct Signal {
     map: Arc<Map>,
     id: EntryId,
     notify: Arc<Notify>,
-    poll: Duration,
 }
 
 impl Signal {
     /// Waits until it is worth asking again: an event, the end of the other's lease (and a little
     /// more, so that not all nodes ask at once), the slow poll, or `deadline`.
-    pub(crate) async fn worth_asking(&mut self, lease_left: Duration, deadline: Instant) {
+    pub(crate) async fn worth_asking(&self, lease_left: Duration, deadline: Instant) {
         let jitter = (lease_left / 10)
             .min(Duration::from_millis(100))
             .mul_f64(fastrand::f64());
         let now = Instant::now();
-        let until = (now + (lease_left + jitter).min(self.poll)).min(deadline);
-        self.poll = (self.poll * 2).min(SLOWEST_POLL);
+        let until = (now + (lease_left + jitter).min(self.poll())).min(deadline);
         tokio::select! {
             biased;
             () = self.notify.notified() => {}
             () = tokio::time::sleep_until(until) => {}
         }
+    }
+}
+
+impl Signal {
+    /// Waits until something happens to the entry, or somebody wants it looked at.
+    pub(crate) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+
+    fn poll(&self) -> Duration {
+        let waiting = u32::try_from(self.map.lock().len()).unwrap_or(u32::MAX);
+        (SLOWEST_POLL / MANY)
+            .saturating_mul(waiting)
+            .clamp(POLL, SLOWEST_POLL)
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
     const ID: EntryId = EntryId::from_bytes([1; 16]);
     const LONG: Duration = Duration::from_secs(60);
 
-    async fn waited(signal: &mut Signal, lease_left: Duration, deadline: Duration) -> Duration {
+    async fn waited(signal: &Signal, lease_left: Duration, deadline: Duration) -> Duration {
         let start = Instant::now();
         signal.worth_asking(lease_left, start + deadline).await;
         start.elapsed()
@@ -124,31 +140,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_event_between_asking_and_waiting_is_not_lost() {
         let waits = Waits::new();
-        let mut signal = waits.register(ID);
+        let signal = waits.register(ID);
         waits.wake(ID);
-        assert_eq!(waited(&mut signal, LONG, LONG).await, Duration::ZERO);
+        assert_eq!(waited(&signal, LONG, LONG).await, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn lost_events_cost_a_poll_that_slows_down() {
+    async fn lost_events_cost_a_poll_and_the_more_wait_the_slower_it_is() {
         let waits = Waits::new();
-        let mut signal = waits.register(ID);
+        let mut signals = Vec::new();
         let mut polls = Vec::new();
-        for _ in 0..6 {
-            polls.push(waited(&mut signal, LONG, LONG).await.as_millis());
+        for waiting in [1_u32, 50, 200, 1_000, 5_000] {
+            while signals.len() < waiting as usize {
+                let id = u128::try_from(signals.len()).expect("a few thousand");
+                signals.push(waits.register(EntryId::from_bytes(id.to_be_bytes())));
+            }
+            polls.push(waited(&signals[0], LONG, LONG).await.as_millis());
         }
-        assert_eq!(polls, [100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(polls, [50, 50, 200, 1_000, 1_000]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_the_lease_and_the_deadline_end_the_wait() {
         let waits = Waits::new();
-        let mut signal = waits.register(ID);
+        let signal = waits.register(ID);
         assert!(
-            waited(&mut signal, Duration::from_millis(40), LONG).await <= Duration::from_millis(45)
+            waited(&signal, Duration::from_millis(40), LONG).await <= Duration::from_millis(45)
         );
         assert_eq!(
-            waited(&mut signal, LONG, Duration::from_millis(7))
+            waited(&signal, LONG, Duration::from_millis(7))
                 .await
                 .as_millis(),
             7

@@ -183,7 +183,13 @@ where
                 Seat::Follow(_) if always_validated(&sighted) => {
                     return self.pass("revalidated-alone").await;
                 }
-                Seat::Follow(wait) => (wait, None),
+                Seat::Follow(wait) => {
+                    if self.shared.is_doubted(&sighted, now) {
+                        // Should the flight be at the origin: this one may not have to wait.
+                        self.shared.engine.waits.wake(key.id());
+                    }
+                    (wait, None)
+                }
                 Seat::Lead(lead) => {
                     // Between the look and the seat another flight may have ended, or a purge have
                     // passed: what was seen then is not to be built on. From now on a purge sees us.
@@ -208,6 +214,7 @@ where
                 return Ok(self.shared.fail(Failure::WAIT_TIMEOUT, miss(fwd)));
             };
             rule = None;
+            let engine = Arc::clone(&self.shared.engine);
             match landing {
                 None => {
                     if led {
@@ -253,8 +260,8 @@ where
                         },
                     ));
                 }
-                Some(landing) if !led && outlived(&landing) => {
-                    self.shared.engine.flights.forget(key.id(), &wait);
+                Some(landing) if !led && engine.came_too_late_for(&landing, key.id()).await => {
+                    engine.flights.forget(key.id(), &wait);
                 }
                 Some(landing) => {
                     if let Some(response) = self.land(&landing, &key, fwd, own.as_mut()) {
@@ -479,16 +486,6 @@ where
         let mut passing = Passing::new(&self.shared, Fwd::Miss, detail);
         let response = service.oneshot(request).await?;
         Ok(passing.finish(response))
-    }
-}
-
-/// True if what is being fetched may be older by now than what others were shown.
-fn outlived(landing: &Landing) -> bool {
-    match landing {
-        Landing::Filling {
-            lease: Some(lease), ..
-        } => lease.may_be_lost(),
-        _ => false,
     }
 }
 

@@ -226,6 +226,14 @@ impl Shared {
         }
     }
 
+    /// True if what is known could be served, but events were missed since it was checked.
+    pub(crate) fn is_doubted(&self, sighted: &Sighted, now: Moment) -> bool {
+        match &sighted.known {
+            Some(Known::Record(record)) => self.engine.suspects(&record.stamp, now),
+            _ => false,
+        }
+    }
+
     /// Answers from what is stored.
     fn serve<B, RB>(
         &self,

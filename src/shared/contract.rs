@@ -71,6 +71,22 @@ pub struct Ask {
     pub within: Duration,
 }
 
+impl Ask {
+    /// A look that asks for nothing. The content of version `have` is not sent.
+    pub(crate) fn look(id: EntryId, have: Option<Fence>, within: Duration) -> Self {
+        Self {
+            id,
+            token: Token::random(),
+            lease: Duration::ZERO,
+            have,
+            peek: true,
+            force: false,
+            insist: false,
+            within,
+        }
+    }
+}
+
 /// What the tier says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

@@ -10,12 +10,14 @@ use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tower::{ServiceBuilder, ServiceExt};
 
 use crate::fleet::{Fleet, Node, turn};
 use crate::report::row;
 use crate::support::origin::{Origin, Page};
 use crate::support::redis_server::RedisServer;
+use crate::support::within;
 
 /// Somebody else's hands in our Redis.
 struct Vandal(MultiplexedConnection);
@@ -35,13 +37,20 @@ impl Vandal {
         cmd.query_async(&mut self.0).await.expect("a reply")
     }
 
-    /// The one entry that there is.
+    /// The one entry that there is. Clients have a response a moment before it is stored.
     async fn entry(&mut self) -> String {
-        let keys: Vec<String> = self.run(&[b"KEYS", b"*:e"]).await;
-        let [key] = &keys[..] else {
-            panic!("one entry, not {keys:?}")
+        let stored = async {
+            loop {
+                let keys: Vec<String> = self.run(&[b"KEYS", b"*:e"]).await;
+                if let [key] = &keys[..]
+                    && self.run(&[b"HEXISTS", key.as_bytes(), b"m"]).await
+                {
+                    return key.clone();
+                }
+                sleep(Duration::from_millis(2)).await;
+            }
         };
-        key.clone()
+        within("one entry", stored).await
     }
 
     async fn field(&mut self, key: &str, name: &str) -> Vec<u8> {
@@ -97,12 +106,13 @@ enum Damage {
 }
 
 impl Damage {
-    /// A refresh replaces the damaged part. What is not ours is left alone.
+    /// A refresh replaces what it can tell to be a damaged entry. Anything else is left alone, and
+    /// each node fetches for itself.
     fn heals(self) -> bool {
         match self {
-            Self::Field(name, _) | Self::Missing(name) => ["m", "b"].contains(&name),
+            Self::Field(name, _) => ["m", "b"].contains(&name),
             Self::Halved(_) | Self::Flipped(_) => true,
-            Self::OtherType | Self::OtherTypeOfLease => false,
+            Self::Missing(_) | Self::OtherType | Self::OtherTypeOfLease => false,
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::report::{figures, ms, row};
 use crate::support::origin::Page;
 
 const LATENCY: Duration = Duration::from_millis(200);
+/// Where stale may be served: so long that whoever waits for the origin is seen.
+const SLOW: Duration = Duration::from_millis(600);
 const THINK: Duration = Duration::from_millis(20);
 /// Clients on each node for each of the two pages.
 const CLIENTS: usize = 24;
@@ -36,10 +38,10 @@ async fn outage(
     away: impl FnOnce(&mut Fleet),
     back: impl FnOnce(&mut Fleet),
 ) -> Outage {
-    let page = |age: &str| Page::new("v{n}").cache_control(age).latency(LATENCY);
+    let page = |age: &str| Page::new("v{n}").cache_control(age);
     let stale = page("max-age=2, stale-while-revalidate=30");
-    fleet.origin.serve(STALE, stale);
-    fleet.origin.serve(WAIT, page("max-age=2"));
+    fleet.origin.serve(STALE, stale.latency(SLOW));
+    fleet.origin.serve(WAIT, page("max-age=2").latency(LATENCY));
     fleet.warm(STALE).await;
     let stale = Load::start(fleet.targets(STALE), CLIENTS, THINK).await;
     let wait = Load::start(fleet.targets(WAIT), CLIENTS, THINK).await;

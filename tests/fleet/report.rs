@@ -70,11 +70,6 @@ impl Stall {
     pub(crate) fn worst(&self) -> Duration {
         Duration::from_micros(self.worst.load(Ordering::Relaxed))
     }
-
-    /// Starts anew.
-    pub(crate) fn reset(&self) {
-        self.worst.store(0, Ordering::Relaxed);
-    }
 }
 
 impl Drop for Stall {

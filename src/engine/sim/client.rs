@@ -303,6 +303,7 @@ impl Client {
             let Ok(landing) = tokio::time::timeout_at(deadline, &mut wait).await else {
                 return Answer::failed(Failure::WAIT_TIMEOUT);
             };
+            let engine = Arc::clone(&self.node.engine);
             match landing {
                 None | Some(Landing::LookAgain { .. }) => self.take_back(returned).await,
                 Some(Landing::Refused { .. }) => {
@@ -317,10 +318,8 @@ impl Client {
                         None => Answer::failed(failure),
                     };
                 }
-                Some(Landing::Filling {
-                    lease: Some(lease), ..
-                }) if !led && lease.may_be_lost() => {
-                    self.node.engine.flights.forget(key.id(), &wait);
+                Some(landing) if !led && engine.came_too_late_for(&landing, key.id()).await => {
+                    engine.flights.forget(key.id(), &wait);
                 }
                 Some(landing) => {
                     if let Some(answer) = self.land(&landing, &key, led) {
