@@ -89,6 +89,14 @@ impl<T: Clone> Flights<T> {
         });
     }
 
+    /// Strikes off every flight: any of them may have been purged, and nobody told us.
+    pub(crate) fn purge_all(&self) {
+        self.map.lock().retain(|_, flight| {
+            *flight.purged.lock() = true;
+            false
+        });
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.map.lock().len()

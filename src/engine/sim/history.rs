@@ -229,7 +229,8 @@ impl Notes {
             lines.push((purge.began, format!("{purge:?}")));
         }
         lines.retain(|(at, _)| (since..=until).contains(at));
-        lines.sort();
+        // Stable: what happened at one time stays in order.
+        lines.sort_by_key(|(at, _)| *at);
         lines
             .iter()
             .map(|(at, line)| format!("\n  {at:>9} {line}"))

@@ -238,3 +238,29 @@ fn a_corrupt_entry_is_replaced_for_all_however_long_the_wait_was() {
         assert_eq!(checks::shared(&notes).len(), 1, "{:?}", notes.deeds);
     });
 }
+
+/// Who came after the end of a gap joined a fetch from before a purge that the gap had swallowed.
+#[test]
+fn nobody_joins_a_flight_from_before_a_gaps_end() {
+    once(1, |_| async {
+        let world = world(
+            2,
+            Spec {
+                latency: 900..901,
+                ..SPEC
+            },
+        );
+        let node = world.node(0);
+        world.ask(&node, 0, 0);
+        millis(100).await;
+        world.cut_off(&node, Road::GOOD);
+        world.purge(&world.node(1), 0).await;
+        world.bring_back(&node);
+        millis(100).await;
+        world.ask(&node, 0, 0);
+        millis(2_000).await;
+        let notes = close(&world).await;
+        safety::nothing_purged_is_served(&notes).unwrap();
+        assert_eq!(notes.fetches.len(), 2);
+    });
+}

@@ -202,7 +202,10 @@ fn the_tier_is_down() {
             };
             origin(&specs, serve.key) + STEPS + cut + tier
         })?;
-        let own = |first: &Fetch, second: &Fetch| first.node == second.node;
+        // When the tier is back, nobody joins what was begun without it.
+        let own = |first: &Fetch, second: &Fetch| {
+            first.node == second.node && (second.start < up || first.start > up + SECOND)
+        };
         checks::one_at_once(&notes, &specs, own)?;
         // Everything from that time has run out.
         let again = |first: &Fetch, _: &Fetch| first.start > up + 9 * SECOND;

@@ -180,12 +180,15 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
         *node == serve.node && *blow == Blow::BackAgain && gap.is_some_and(|gap| *at <= gap)
     });
     let back = back.map(|(at, ..)| *at).max();
-    let hearing = !notes.heard.iter().any(|(at, heard)| {
-        heard.node == serve.node
-            && heard.event == TierEvent::Lost
-            && gap.is_some_and(|gap| *at > gap)
-            && *at <= serve.answered
-    });
+    // In the order of the notes: several may have come at one time.
+    let until = notes
+        .heard
+        .iter()
+        .filter(|(at, heard)| heard.node == serve.node && *at <= serve.answered);
+    let last = until
+        .filter(|(_, heard)| matches!(heard.event, TierEvent::Lost | TierEvent::Resumed))
+        .last();
+    let hearing = last.is_some_and(|(_, heard)| heard.event == TierEvent::Resumed);
     let missed = match back {
         Some(back) if serve.reachable && hearing => latest(back),
         _ => 0,
@@ -247,9 +250,26 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
         {
             continue;
         }
+        let paused = |since: At| {
+            notes.blows.iter().any(|(at, node, blow)| {
+                let during = (since..=serve.answered).contains(at);
+                during && *node == serve.node && matches!(blow, Blow::Paused | Blow::Resumed)
+            })
+        };
+        // Between its two steps a purge has emptied this node and not yet the tier.
+        let purging = |since: At| {
+            let here = notes
+                .purges
+                .iter()
+                .filter(|purge| (purge.node, purge.key) == (serve.node, serve.key));
+            here.into_iter()
+                .any(|purge| (since..=serve.answered).contains(&purge.began))
+        };
         let newer = seen.iter().find(|(answered, started, fenced)| {
+            // An answer that was read late leaves no end of doubt.
+            let certain = *fenced && mine || !paused(own.min(*answered)) && !purging(*answered);
             let doubt = if *fenced && mine { 0 } else { doubt };
-            *answered < serve.asked && own + doubt < *started
+            *answered < serve.asked && own + doubt < *started && certain
         });
         if let Some(newer) = newer {
             let story = notes.story(serve.key, own.saturating_sub(SECOND), serve.answered);
@@ -298,8 +318,9 @@ pub(super) fn all(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
     one_per_node_at_once(notes, specs)
 }
 
-/// A node fetches one thing once at a time, purges and pauses apart: after these it begins anew
-/// while a flight from before is still waiting (for `lock_wait` at most) or fetching. Of a URL that varies, two rules make two things.
+/// A node fetches one thing once at a time, purges, gaps and pauses apart: after these it begins
+/// anew while a flight from before is still waiting (for `lock_wait` at most) or fetching. Of a URL
+/// that varies, two rules make two things.
 pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
     super::checks::one_at_once(notes, specs, |first, second| {
         let between =
@@ -310,7 +331,7 @@ pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
                 purge.key == first.key && purge.began <= second.start && until >= first.start
             })
             || notes.heard.iter().any(|(at, heard)| {
-                matches!(heard.event, TierEvent::Purged { .. })
+                matches!(heard.event, TierEvent::Purged { .. } | TierEvent::Resumed)
                     && heard.node == first.node
                     && between(*at)
             });
