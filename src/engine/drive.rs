@@ -14,6 +14,7 @@ use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
+use crate::error::ErrorKind;
 use crate::event::Incident;
 use crate::flight::Lead;
 use crate::local::{Known, Verdict};
@@ -171,9 +172,11 @@ impl Drive {
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => {
-                    engine
-                        .counters
-                        .incident(Incident::SharedUnavailable, &error);
+                    let incident = match error.kind() {
+                        ErrorKind::Corrupt => Incident::CorruptEntry,
+                        _ => Incident::SharedUnavailable,
+                    };
+                    engine.counters.incident(incident, &error);
                     return self.out_of_reach();
                 }
             };
@@ -194,10 +197,12 @@ impl Drive {
             };
             self.forget_purged(&answer);
             if let Err(flaw) = self.take(&answer, asked_at, epoch) {
-                engine
-                    .counters
-                    .incident(Incident::CorruptEntry, &flaw.as_str());
-                question.corrupt = true;
+                // Asked again for the lease, the tier shows the same entry again.
+                if !std::mem::replace(&mut question.corrupt, true) {
+                    engine
+                        .counters
+                        .incident(Incident::CorruptEntry, &flaw.as_str());
+                }
             }
             self.confirm(&answer, epoch);
             // A rule that the tier does not have (any more) is nobody else's: each node would keep
