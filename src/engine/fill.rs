@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::engine::landing::{By, Landing};
+use crate::engine::landing::Landing;
 use crate::engine::origin::{Draft, Source};
 use crate::engine::refresh::{Keep, Refresh};
 use crate::engine::store::Place;
@@ -16,6 +16,7 @@ use crate::entry::Record;
 use crate::event::Incident;
 use crate::flight::{Item, Log, Writer};
 use crate::local::Known;
+use crate::lock::Lease;
 use crate::shared::BlockKind;
 
 /// How the copying of a body ended.
@@ -60,7 +61,7 @@ impl Refresh {
             }
             self.drive.lead.also_under(place.key.id());
         }
-        let by = By::Origin(status);
+        let by = self.by(status);
         self.drive.lead.announce(Landing::Filling {
             record: Arc::clone(&record),
             log,
@@ -98,7 +99,8 @@ impl Refresh {
     ) -> Copied {
         let idle = self.drive.engine.tuning.fetch_timeout;
         let lead = &mut self.drive.lead;
-        let copying = copy(writer, &mut body, length, idle, || lead.withdraw());
+        let lapsed = || self.lease.as_ref().is_some_and(Lease::has_lapsed);
+        let copying = copy(writer, &mut body, length, idle, lapsed, || lead.withdraw());
         match &self.lease {
             Some(lease) => lease.hold(copying).await,
             None => copying.await,
@@ -147,14 +149,21 @@ async fn copy(
     body: &mut Pin<Box<dyn Source>>,
     length: Option<u64>,
     idle: Duration,
-    mut outgrown: impl FnMut(),
+    lapsed: impl Fn() -> bool,
+    mut close: impl FnMut(),
 ) -> Copied {
-    let (mut copied, mut over) = (0_u64, false);
+    let (mut copied, mut over, mut closed) = (0_u64, false, false);
     loop {
         let next = poll_fn(|cx| body.as_mut().poll_next(cx));
         let Ok(next) = tokio::time::timeout(idle, next).await else {
             return Copied::Broken;
         };
+        if !closed && lapsed() {
+            closed = true;
+            // Another may have refreshed while this process stood still: who comes now is not to
+            // get the rest of this.
+            close();
+        }
         match next {
             Some(Ok(Item::Data(chunk))) => {
                 copied += chunk.len() as u64;
@@ -165,7 +174,7 @@ async fn copy(
                 if !over && writer.is_over() {
                     over = true;
                     // Its start is forgotten: nobody can join any more.
-                    outgrown();
+                    close();
                 }
                 if over && !writer.has_readers() {
                     return Copied::Deserted;

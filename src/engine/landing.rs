@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Moment;
 use crate::engine::origin::Select;
 use crate::entry::{Record, VaryRule};
 use crate::flight::Log;
@@ -70,6 +71,14 @@ pub(crate) enum By {
     Remote,
     /// The origin, with this status.
     Origin(u16),
+    /// The origin, with this status; but this node let its lease lapse, and others have refreshed
+    /// since. It is for those only who came before that; the others look again.
+    Superseded {
+        /// The origin's status.
+        status: u16,
+        /// Until when it was surely the newest.
+        before: Moment,
+    },
     /// It was here or shared; the origin failed.
     OnError,
 }

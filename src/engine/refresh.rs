@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::clock::Moment;
 use crate::engine::drive::Drive;
 use crate::engine::landing::{By, Failure, Landing};
@@ -34,6 +36,8 @@ pub(crate) struct Refresh {
     pub(crate) epoch: u64,
     /// What the origin was asked to confirm. The record in hand may be another one by then.
     pub(crate) basis: Option<Arc<Record>>,
+    /// Others have refreshed since: until when what comes of this was surely the newest.
+    superseded: Option<Moment>,
 }
 
 impl Refresh {
@@ -54,6 +58,7 @@ impl Refresh {
             started,
             epoch,
             basis: None,
+            superseded: None,
         }
     }
 
@@ -118,6 +123,8 @@ impl Refresh {
             .counters
             .incident(Incident::LeaseLost, &self.drive.job.key.id());
         let fence = lease.fence();
+        let ago = Instant::now().saturating_duration_since(lease.surely_held_until());
+        let before = self.drive.now().minus(ago);
         let Some(looked) = self.drive.look(engine.tuning.lease.call).await else {
             self.keep = Keep::Nothing;
             return true;
@@ -139,8 +146,9 @@ impl Refresh {
                 return false;
             }
         }
-        // Somebody is at it, or it was purged. Those who wait here came before; who comes now must
-        // not join them.
+        // Somebody is at it, or was, or it was purged. It is still good for those who came before
+        // that; who comes now must not join them.
+        self.superseded = Some(before);
         self.keep = Keep::Nothing;
         self.drive.lead.withdraw();
         true
@@ -167,7 +175,7 @@ impl Refresh {
         let shown = Arc::new(record);
         self.drive.lead.announce(Landing::Ready {
             record: Arc::clone(&shown),
-            by: By::Origin(304),
+            by: self.by(304),
         });
         let place = Place {
             key: self.drive.job.key.clone(),
@@ -175,6 +183,14 @@ impl Refresh {
             new_rule: false,
         };
         self.store(place, &shown, true).await;
+    }
+
+    /// How those who wait are told of what the origin gave.
+    pub(crate) fn by(&self, status: u16) -> By {
+        match self.superseded {
+            Some(before) => By::Superseded { status, before },
+            None => By::Origin(status),
+        }
     }
 
     /// A record of what this refresh fetched; received now.

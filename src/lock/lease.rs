@@ -43,7 +43,11 @@ struct Held {
     /// By the local clock the lease is surely there until then: counted from *before* the call
     /// that granted or renewed it was sent.
     until: Instant,
+    /// When the call was sent that granted or renewed it last.
+    since: Instant,
     lost: bool,
+    /// The tier did not answer the last renewal.
+    unanswered: bool,
 }
 
 impl Lease {
@@ -59,7 +63,9 @@ impl Lease {
     ) -> Self {
         let held = Held {
             until: asked + ttl,
+            since: asked,
             lost: false,
+            unanswered: false,
         };
         Self {
             tier,
@@ -82,6 +88,17 @@ impl Lease {
     pub(crate) fn may_be_lost(&self) -> bool {
         let held = self.held.lock();
         held.lost || Instant::now() >= held.until
+    }
+
+    /// Until when nobody else can have had it, as far as is known.
+    pub(crate) fn surely_held_until(&self) -> Instant {
+        self.held.lock().until
+    }
+
+    /// True if somebody else may have it by now and the tier is not the reason: it said so itself,
+    /// or this process stood still.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.may_be_lost() && !self.held.lock().unanswered
     }
 
     /// Runs `work` to its end, renewing the lease meanwhile. Losing it does not stop the work: its
@@ -107,12 +124,22 @@ impl Lease {
             }
             next = match self.tier.renew(self.renewal()).await {
                 Ok(true) => {
-                    self.held.lock().until = sent + self.timing.lease;
+                    let mut held = self.held.lock();
+                    (held.since, held.until) = (sent, sent + self.timing.lease);
+                    held.unanswered = false;
                     self.next_beat()
                 }
-                Ok(false) => break,
+                Ok(false) => {
+                    let mut held = self.held.lock();
+                    // It may have gone at any time since it was confirmed last.
+                    (held.until, held.unanswered) = (held.since, false);
+                    break;
+                }
                 // No answer: the lease may still be there, so try until its own end.
-                Err(_) => sent + self.timing.call.max(Duration::from_millis(100)),
+                Err(_) => {
+                    self.held.lock().unanswered = true;
+                    sent + self.timing.call.max(Duration::from_millis(100))
+                }
             };
         }
         self.held.lock().lost = true;

@@ -207,7 +207,7 @@ where
                     ));
                 }
                 Some(landing) => {
-                    if let Some(response) = self.land(&landing, &key, fwd, led) {
+                    if let Some(response) = self.land(&landing, &key, fwd, led, now) {
                         return Ok(response);
                     }
                     if !self.may_wait_again(&landing) {
@@ -240,6 +240,7 @@ where
         key: &Key,
         fwd: Fwd,
         led: bool,
+        joined: Moment,
     ) -> Option<Response<ResponseBody<RB>>> {
         let now = self.shared.engine.now();
         let (record, body, by) = match landing {
@@ -265,6 +266,8 @@ where
             By::Remote if usable => Outcome::RemoteFollowed,
             By::Origin(_) if led => Outcome::Led,
             By::Origin(_) if usable => Outcome::Followed,
+            By::Superseded { .. } if led => Outcome::Led,
+            By::Superseded { before, .. } if usable && joined < before => Outcome::Followed,
             _ => return None,
         };
         let report = match outcome {
@@ -303,7 +306,11 @@ where
                 record,
                 by: By::Origin(_),
             }
-            | Landing::Filling { record, .. } => {
+            | Landing::Filling {
+                record,
+                by: By::Origin(_),
+                ..
+            } => {
                 let now = self.shared.engine.now();
                 matches!(record.windows.phase(now), Phase::Fresh | Phase::Stale)
             }

@@ -122,11 +122,11 @@ pub(crate) fn forwarded_status(landing: &Landing) -> Option<u16> {
     use crate::engine::By;
     match landing {
         Landing::Ready {
-            by: By::Origin(status),
+            by: By::Origin(status) | By::Superseded { status, .. },
             ..
         }
         | Landing::Filling {
-            by: By::Origin(status),
+            by: By::Origin(status) | By::Superseded { status, .. },
             ..
         } => Some(*status),
         _ => None,

@@ -14,6 +14,7 @@ use super::history::{How, Reply, Serve};
 use super::origin::{Back, Caller, fetch_of};
 use super::site::Site;
 use super::world::Node;
+use crate::clock::Moment;
 use crate::engine::origin::Select;
 use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task, drive};
@@ -272,6 +273,7 @@ impl Client {
         let tuning = self.node.engine.tuning.clone();
         let deadline = Instant::now() + tuning.lock_wait + tuning.fetch_timeout + SLACK;
         for _ in 0..MOST_FLIGHTS {
+            let joined = self.node.engine.now();
             let task = match (sighted.step, &sighted.known) {
                 (Step::Join(task), _) => task,
                 (
@@ -316,7 +318,7 @@ impl Client {
                     };
                 }
                 Some(landing) => {
-                    if let Some(answer) = self.land(&landing, &key, led) {
+                    if let Some(answer) = self.land(&landing, &key, led, joined) {
                         return answer;
                     }
                     if !self.may_wait_again(&landing) {
@@ -334,7 +336,7 @@ impl Client {
         })
     }
 
-    fn land(&self, landing: &Landing, key: &Key, led: bool) -> Option<Answer> {
+    fn land(&self, landing: &Landing, key: &Key, led: bool, joined: Moment) -> Option<Answer> {
         let now = self.node.engine.now();
         let (record, log, by) = match landing {
             Landing::Ready { record, by } => (record, None, *by),
@@ -354,6 +356,7 @@ impl Client {
             By::Local | By::OnError | By::Remote => usable,
             By::Shared => phase == Phase::Fresh,
             By::Origin(_) => led || usable,
+            By::Superseded { before, .. } => led || usable && joined < before,
         };
         (mine && good).then(|| Answer {
             body: log.map_or(Source::Whole, Source::Log),
@@ -367,7 +370,11 @@ impl Client {
                 record,
                 by: By::Origin(_),
             }
-            | Landing::Filling { record, .. } => {
+            | Landing::Filling {
+                record,
+                by: By::Origin(_),
+                ..
+            } => {
                 let now = self.node.engine.now();
                 matches!(record.windows.phase(now), Phase::Fresh | Phase::Stale)
             }
