@@ -144,7 +144,7 @@ impl<'a> Copying<'a> {
     /// a newer response by now, and behind an origin that drips there is nothing to wait for.
     fn withdraw_if_late(&mut self) {
         let late = self.began.elapsed() > self.engine.tuning.fetch_timeout;
-        if !self.withdrawn && (late || self.lease.is_some_and(Lease::may_be_lost)) {
+        if !self.withdrawn && (late || self.lease.is_some_and(Lease::has_lapsed)) {
             self.withdrawn = true;
             self.lead.withdraw();
         }

@@ -162,7 +162,7 @@ impl Engine {
             } => (&record.stamp, None),
             _ => return false,
         };
-        lease.is_some_and(Watch::may_be_lost)
+        lease.is_some_and(Watch::has_lapsed)
             || (self.suspects(stamp, self.now()) && self.is_overtaken(stamp, id).await)
     }
 

@@ -44,9 +44,13 @@ pub(crate) struct Watch(Arc<Mutex<Held>>);
 
 impl Watch {
     /// The same as of the lease.
-    pub(crate) fn may_be_lost(&self) -> bool {
-        may_be_lost(&self.0)
+    pub(crate) fn has_lapsed(&self) -> bool {
+        has_lapsed(&self.0)
     }
+}
+
+fn has_lapsed(held: &Mutex<Held>) -> bool {
+    may_be_lost(held) && !held.lock().unanswered
 }
 
 fn may_be_lost(held: &Mutex<Held>) -> bool {
@@ -59,7 +63,11 @@ struct Held {
     /// By the local clock the lease is surely there until then: counted from *before* the call
     /// that granted or renewed it was sent.
     until: Instant,
+    /// When the call was sent that granted or renewed it last.
+    since: Instant,
     lost: bool,
+    /// The tier did not answer the last renewal.
+    unanswered: bool,
 }
 
 impl Lease {
@@ -75,7 +83,9 @@ impl Lease {
     ) -> Self {
         let held = Held {
             until: asked + ttl,
+            since: asked,
             lost: false,
+            unanswered: false,
         };
         Self {
             tier,
@@ -104,6 +114,12 @@ impl Lease {
         Watch(Arc::clone(&self.held))
     }
 
+    /// True if somebody else may have it by now and the tier is not the reason: it said so itself,
+    /// or this process stood still.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        has_lapsed(&self.held)
+    }
+
     /// Runs `work` to its end, renewing the lease meanwhile. Losing it does not stop the work: its
     /// own clients still want the result, and the commit is judged by the fence.
     pub(crate) async fn hold<F: Future>(&self, work: F) -> F::Output {
@@ -127,12 +143,22 @@ impl Lease {
             }
             next = match self.tier.renew(self.renewal()).await {
                 Ok(true) => {
-                    self.held.lock().until = sent + self.timing.lease;
+                    let mut held = self.held.lock();
+                    (held.since, held.until) = (sent, sent + self.timing.lease);
+                    held.unanswered = false;
                     self.next_beat()
                 }
-                Ok(false) => break,
+                Ok(false) => {
+                    let mut held = self.held.lock();
+                    // It may have gone at any time since it was confirmed last.
+                    (held.until, held.unanswered) = (held.since, false);
+                    break;
+                }
                 // No answer: the lease may still be there, so try until its own end.
-                Err(_) => sent + self.timing.call.max(Duration::from_millis(100)),
+                Err(_) => {
+                    self.held.lock().unanswered = true;
+                    sent + self.timing.call.max(Duration::from_millis(100))
+                }
             };
         }
         self.held.lock().lost = true;

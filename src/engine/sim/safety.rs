@@ -1,5 +1,7 @@
 //! What must be true whatever happens.
 
+use std::collections::BTreeMap;
+
 use super::checks::{MILLI, SECOND, target};
 use super::client::Asks;
 use super::history::{At, Blow, Deed, How, Notes, Purpose, Reply, Serve};
@@ -74,8 +76,13 @@ pub(super) fn nothing_broken_is_stored(notes: &Notes) -> Verdict {
 
 /// What the tier accepts is newer each time: no late writer, and nothing from before a purge.
 pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
-    let mut newest = std::collections::BTreeMap::new();
+    let mut newest = BTreeMap::new();
+    let mut purged = BTreeMap::new();
+    // In the order of the notes: several may have come at one time.
     for deed in &notes.deeds {
+        if let Deed::Purged { id, at, .. } = *deed {
+            purged.insert(id, at);
+        }
         let Deed::Committed {
             id,
             at,
@@ -98,17 +105,28 @@ pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
         if specs[notes.fetches[fetch].key].varies {
             continue;
         }
-        let purged = purges(notes, notes.fetches[fetch].key)
-            .filter(|purged| *purged <= at)
-            .max();
-        if purged.is_some_and(|purged| start < purged) {
+        if purged.get(&id).is_some_and(|purged| start < *purged) {
+            let story = notes.story(notes.fetches[fetch].key, start.saturating_sub(SECOND), at);
             return Err(format!(
-                "the tier took what was fetched before a purge: {deed:?} of {:?}",
-                notes.fetches[fetch]
+                "the tier took what was fetched before a purge: {deed:?}{story}"
             ));
         }
     }
     Ok(())
+}
+
+/// When the tier took the result of a fetch.
+fn committed_at(notes: &Notes) -> BTreeMap<usize, At> {
+    let committed = notes.deeds.iter().filter_map(|deed| match deed {
+        Deed::Committed {
+            at,
+            fetch: Some(fetch),
+            verdict: Committed::Stored { .. },
+            ..
+        } => Some((*fetch, *at)),
+        _ => None,
+    });
+    committed.collect()
 }
 
 /// When the tier purged a URL.
@@ -127,6 +145,10 @@ pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
         let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else {
             continue;
         };
+        let last = purges(notes, serve.key).last();
+        if last.is_none_or(|last| last <= fetch.start) {
+            continue;
+        }
         let known = known_purge(notes, serve);
         if fetch.start < known {
             let story = notes.story(serve.key, fetch.start, serve.answered);
@@ -207,20 +229,19 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
 /// a node that was cut off may go on with one that is gone elsewhere.
 pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Verdict {
     let shared = super::checks::shared(notes);
+    let commits = committed_at(notes);
     let cut_off = notes.blows.iter().any(|(_, _, blow)| *blow == Blow::CutOff);
     let one_rule =
         |key: usize| !specs[key].varies || (!cut_off && purges(notes, key).next().is_none());
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
-    let mut seen = std::collections::BTreeMap::<_, Vec<(At, At, bool)>>::new();
+    let mut seen = BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {
         let (Some(fetch), true) = (serve.fetch, serve.how != How::Own) else {
             continue;
         };
         let fenced = shared.contains(&fetch);
         // What a flight gives while its body is still arriving is not stored yet.
-        let commits = notes.deeds.iter();
-        let stored = fenced
-            && commits.clone().any(|deed| matches!(deed, Deed::Committed { at, fetch: Some(of), .. } if *of == fetch && *at <= serve.answered));
+        let stored = commits.get(&fetch).is_some_and(|at| *at <= serve.answered);
         if stored || serve.how == How::Held {
             let target = (serve.node, target(specs, serve.key, serve.kind));
             let started = notes.fetches[fetch].start;
@@ -240,6 +261,9 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
         let Some(seen) = seen.get(&target) else {
             continue;
         };
+        if seen.iter().all(|(_, started, _)| *started <= own) {
+            continue;
+        }
         let refused = notes
             .fetches
             .iter()
