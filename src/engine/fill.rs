@@ -67,10 +67,9 @@ impl Refresh {
             Copied::Whole(trailers) => {
                 let whole = writer.assemble();
                 writer.finish(trailers);
-                match whole {
-                    Some(body) => self.store_whole(place, &record, body).await,
-                    // Too large: the marks are set already.
-                    None => {}
+                // Too large, it is nothing: the marks are set already.
+                if let Some(body) = whole {
+                    self.store_whole(place, &record, body).await;
                 }
             }
             Copied::Broken => {

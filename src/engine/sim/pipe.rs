@@ -56,6 +56,7 @@ impl Pipe {
             }),
             queue,
         });
+        let ear = engine.clone();
         tokio::spawn(async move {
             while let Some((due, event)) = events.recv().await {
                 tokio::time::sleep_until(due).await;
@@ -74,7 +75,11 @@ impl Pipe {
         let beating = Arc::downgrade(&pipe);
         tokio::spawn(async move {
             while let Some(pipe) = beating.upgrade() {
-                pipe.event(TierEvent::Alive);
+                match (careless, ear.upgrade()) {
+                    // Nothing tells it that it was cut off, a silence neither.
+                    (true, Some(engine)) => engine.event(TierEvent::Alive),
+                    _ => pipe.event(TierEvent::Alive),
+                }
                 drop(pipe);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
