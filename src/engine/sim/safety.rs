@@ -202,15 +202,16 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
         *node == serve.node && *blow == Blow::BackAgain && gap.is_some_and(|gap| *at <= gap)
     });
     let back = back.map(|(at, ..)| *at).max();
-    // In the order of the notes: several may have come at one time.
-    let until = notes
-        .heard
-        .iter()
-        .filter(|(at, heard)| heard.node == serve.node && *at <= serve.answered);
-    let last = until
-        .filter(|(_, heard)| matches!(heard.event, TierEvent::Lost | TierEvent::Resumed))
-        .last();
-    let hearing = last.is_some_and(|(_, heard)| heard.event == TierEvent::Resumed);
+    // What comes at the very time of the request may come after it.
+    let gaps = notes.heard.iter().filter(|(_, heard)| {
+        let gap = matches!(heard.event, TierEvent::Lost | TierEvent::Resumed);
+        gap && heard.node == serve.node
+    });
+    let last = gaps.clone().filter(|(at, _)| *at < serve.asked).last();
+    let lost = gaps.clone().any(|(at, heard)| {
+        (serve.asked..=serve.answered).contains(at) && heard.event == TierEvent::Lost
+    });
+    let hearing = !lost && last.is_some_and(|(_, heard)| heard.event == TierEvent::Resumed);
     let missed = match back {
         Some(back) if serve.reachable && hearing => latest(back),
         _ => 0,
