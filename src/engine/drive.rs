@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::clock::Moment;
-use crate::engine::landing::{By, Failure, Job, Landing, Task};
+use crate::engine::ask::Asked;
+use crate::engine::landing::{By, Job, Landing};
 use crate::engine::origin::Origin;
-use crate::engine::plan::{self, Hand, Next};
+use crate::engine::plan::{self, Hand};
 use crate::engine::refresh::{Keep, Refresh};
 use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
 use crate::entry::{Fence, Record, VaryRule};
-use crate::error::ErrorKind;
-use crate::event::Incident;
 use crate::flight::Lead;
 use crate::local::{Known, Verdict};
-use crate::lock::Lease;
-use crate::shared::{Answer, Ask, Grant, Token};
+
+use crate::shared::{Answer, Ask};
 
 /// One flight under way.
 pub(crate) struct Drive {
@@ -36,35 +33,6 @@ pub(crate) struct Drive {
     pub(crate) signal: Signal,
     /// Time that the clients of this flight may still pay for the tier.
     pub(crate) budget: Duration,
-}
-
-/// Most times that the tier is asked again for another reason than a wait.
-const MOST_TURNS: u32 = 4;
-
-/// Less time than that is not worth a call.
-const LEAST_CALL: Duration = Duration::from_millis(5);
-
-/// How the tier is asked next.
-#[derive(Clone, Copy)]
-struct Question {
-    token: Token,
-    peek: bool,
-    force: bool,
-    insist: bool,
-    /// What the tier holds could not be read: ask for it to be replaced.
-    corrupt: bool,
-}
-
-impl Question {
-    fn of(task: Task) -> Self {
-        Self {
-            token: Token::random(),
-            peek: task == Task::Check,
-            force: task == Task::Early,
-            insist: task == Task::Insist,
-            corrupt: false,
-        }
-    }
 }
 
 /// Brings a flight to its end. Runs in a task of its own; a panic in it ends the flight as
@@ -103,23 +71,6 @@ pub(crate) async fn drive(
     }
 }
 
-enum Asked {
-    /// The flight is over.
-    Landed,
-    /// Refresh under this lease.
-    Leased(Lease),
-    /// Refresh for this node alone.
-    Alone(Keep),
-}
-
-/// Names the mark that an answer tells of: its end, in milliseconds of the shared clock.
-fn mark_of(answer: &Answer) -> Option<u128> {
-    match answer.grant {
-        Grant::Blocked { left, .. } => Some(u128::from(answer.now / 1_000) + left.as_millis()),
-        _ => None,
-    }
-}
-
 /// What a look at the tier showed.
 pub(crate) struct Looked {
     /// The newest fence issued.
@@ -135,156 +86,6 @@ impl Drive {
 
     pub(crate) fn hand(&self) -> Hand {
         plan::hand(self.record.as_deref(), self.now())
-    }
-
-    /// Asks until it is clear what to do.
-    async fn ask(&mut self) -> Asked {
-        let engine = Arc::clone(&self.engine);
-        let tier = engine.tier.as_ref().expect("only asked with a tier");
-        let id = self.job.key.id();
-        let give_up = Instant::now() + engine.tuning.lock_wait;
-        let mut question = Question::of(self.job.task);
-        let mut waited = false;
-        // The mark that we insisted against.
-        let mut defied = None;
-        let mut turns = 0;
-        while turns <= MOST_TURNS {
-            // Read before asking: an answer says nothing about a gap that closes after it.
-            let epoch = engine.epoch();
-            let (asked, asked_at) = (Instant::now(), self.now());
-            let had = self.version();
-            let ask = Ask {
-                id,
-                token: question.token,
-                lease: engine.tuning.lease.lease,
-                have: if question.corrupt { None } else { had },
-                peek: question.peek,
-                force: question.force,
-                insist: question.insist,
-                within: engine.tuning.lease.call.min(self.budget),
-            };
-            let answer = tier.acquire(ask).await;
-            if !waited {
-                // Looking again while another refreshes is part of the wait, which has its own
-                // deadline.
-                self.budget = self.budget.saturating_sub(asked.elapsed()).max(LEAST_CALL);
-            }
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let incident = match error.kind() {
-                        ErrorKind::Corrupt => Incident::CorruptEntry,
-                        _ => Incident::SharedUnavailable,
-                    };
-                    engine.counters.incident(incident, &error);
-                    return self.out_of_reach();
-                }
-            };
-            let lease = match answer.grant {
-                Grant::Lease { fence, ttl } => {
-                    let timing = engine.tuning.lease;
-                    Some(Lease::new(
-                        Arc::clone(tier),
-                        id,
-                        question.token,
-                        fence,
-                        asked,
-                        ttl,
-                        timing,
-                    ))
-                }
-                _ => None,
-            };
-            self.forget_purged(&answer);
-            if let Err(flaw) = self.take(&answer, asked_at, epoch) {
-                // Asked again for the lease, the tier shows the same entry again.
-                if !std::mem::replace(&mut question.corrupt, true) {
-                    engine
-                        .counters
-                        .incident(Incident::CorruptEntry, &flaw.as_str());
-                }
-            }
-            self.confirm(&answer, epoch);
-            // A rule that the tier does not have (any more) is nobody else's: each node would keep
-            // variants of its own. It has to be made anew, by one for all.
-            if self.rule.is_some() && holds_fresh(&answer) {
-                self.land_rule();
-                return Asked::Landed;
-            }
-            match plan::answered(answer.grant, self.hand(), self.job.task, waited) {
-                Next::Use => {
-                    self.land(if waited { By::Remote } else { By::Shared }, had);
-                    return Asked::Landed;
-                }
-                Next::Refresh => {
-                    self.serve_stale_meanwhile();
-                    return lease.map_or(Asked::Alone(Keep::Local), Asked::Leased);
-                }
-                Next::RefreshAlone => {
-                    self.serve_stale_meanwhile();
-                    return Asked::Alone(Keep::Local);
-                }
-                Next::Wait(ttl) => {
-                    waited = true;
-                    self.serve_stale_meanwhile();
-                    if Instant::now() >= give_up {
-                        return self.waited_too_long();
-                    }
-                    question = Question {
-                        force: false,
-                        // Only against the mark that we found: if the other fails as well, that
-                        // is the answer of all who waited for it.
-                        insist: self.job.task == Task::Insist,
-                        ..question
-                    };
-                    self.signal.worth_asking(ttl, give_up).await;
-                    continue;
-                }
-                Next::BackOff(left, failures) => {
-                    self.back_off(left, failures);
-                    return Asked::Landed;
-                }
-                Next::Fail(_)
-                    if !question.insist && defied.is_some() && defied == mark_of(&answer) =>
-                {
-                    // No more than the mark that we insisted against: the other is still at it.
-                    question.insist = true;
-                    continue;
-                }
-                Next::Fail(status) => {
-                    self.lead.announce(Landing::Failed(Failure {
-                        status,
-                        detail: "origin-failed",
-                    }));
-                    return Asked::Landed;
-                }
-                Next::Ask => {
-                    question = Question {
-                        peek: false,
-                        force: true,
-                        ..question
-                    }
-                }
-                Next::Insist => {
-                    defied = mark_of(&answer);
-                    question = Question {
-                        peek: false,
-                        insist: true,
-                        ..question
-                    }
-                }
-                Next::PassFor(left) => {
-                    self.judge_uncacheable(left, false);
-                    self.lead.announce(Landing::Refused {
-                        reason: "uncacheable",
-                        authorized_only: false,
-                    });
-                    return Asked::Landed;
-                }
-            }
-            turns += 1;
-        }
-        Asked::Alone(Keep::Local)
     }
 
     /// Looks what the tier holds, and brings what is in hand in line with that. `None`: no answer.
@@ -305,38 +106,6 @@ impl Drive {
                 .filter(|_| read.is_ok())
                 .map(|view| view.version),
         })
-    }
-
-    /// Another node has been refreshing for longer than anyone here should wait. If somebody does,
-    /// one request of this node goes to the origin, for those who are here: the other may store
-    /// any moment, so nothing of it is kept.
-    fn waited_too_long(&self) -> Asked {
-        self.engine
-            .counters
-            .incident(Incident::WaitedTooLong, &self.job.key.id());
-        if self.lead.is_awaited() {
-            Asked::Alone(Keep::Nothing)
-        } else {
-            Asked::Landed
-        }
-    }
-
-    /// The tier gave no answer: at most one request of this node goes to the origin, unless what is
-    /// in hand is good still.
-    fn out_of_reach(&mut self) -> Asked {
-        self.engine.unheard(self.now());
-        if self.rule.is_some() {
-            // Unchecked, but all there is to go by.
-            self.land_rule();
-            return Asked::Landed;
-        }
-        if self.hand() == Hand::Fresh && self.job.task == Task::Check {
-            self.land(By::Local, self.version());
-            return Asked::Landed;
-        }
-        // Unchecked, and it stays so: whoever comes next asks again, through this flight.
-        self.serve_stale_meanwhile();
-        Asked::Alone(Keep::Local)
     }
 
     /// The version in hand, if it ever reached the tier.
@@ -398,7 +167,7 @@ impl Drive {
 
     /// What is in hand was compared with the shared tier in `epoch`. A rule that the tier does not
     /// hold is not confirmed by that: it is nobody else's.
-    fn confirm(&self, answer: &Answer, epoch: u64) {
+    pub(crate) fn confirm(&self, answer: &Answer, epoch: u64) {
         if let Some(record) = &self.record {
             record.stamp.checked(epoch);
         }
@@ -519,6 +288,6 @@ impl Drive {
     }
 }
 
-fn holds_fresh(answer: &Answer) -> bool {
+pub(crate) fn holds_fresh(answer: &Answer) -> bool {
     answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0)
 }

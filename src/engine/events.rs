@@ -52,9 +52,6 @@ impl Listener for Engine {
                 self.epoch.fetch_add(1, Ordering::SeqCst);
                 self.heard(self.now());
                 self.hearing.store(true, Ordering::SeqCst);
-                // What they fetch may have been purged in the gap: nobody who comes from now on is
-                // to get it. What the tier takes of it is read from there.
-                self.flights.purge_all();
                 self.counters
                     .incident(Incident::GapClosed, &"events are heard again");
                 self.waits.wake_all();

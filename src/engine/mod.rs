@@ -2,9 +2,10 @@
 //!
 //! A request's way: [`plan`] says from what is known locally what to do; if that is to join the
 //! key's flight, the first one there becomes its leader and [`drive`] runs in a task of its own
-//! (so that no client can cancel it): it asks the shared tier, [`wait`]s for another node's
+//! (so that no client can cancel it): it [`ask`]s the shared tier, [`wait`]s for another node's
 //! refresh, or [`refresh`]es from the [`origin`] and [`fill`]s body and stores.
 
+mod ask;
 mod copy;
 pub(crate) mod core;
 mod drive;

@@ -1,7 +1,7 @@
 //! The flights under way in this process.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use smallvec::{SmallVec, smallvec};
 
@@ -12,7 +12,26 @@ use crate::sync::Mutex;
 /// At most one joinable flight per key.
 #[derive(Debug)]
 pub(crate) struct Flights<T> {
-    map: Mutex<HashMap<EntryId, Arc<Flight<T>>>>,
+    table: Mutex<Table<T>>,
+}
+
+#[derive(Debug)]
+struct Table<T> {
+    /// Those that can be joined.
+    map: HashMap<EntryId, Arc<Flight<T>>>,
+    /// Those that go on for who is in them, without being joined: a purge must find them still.
+    withdrawn: Vec<Weak<Flight<T>>>,
+}
+
+impl<T> Table<T> {
+    /// Takes `flight` off under `id`, if it is the one that is there.
+    fn withdraw(&mut self, id: EntryId, is: impl Fn(&Arc<Flight<T>>) -> bool) {
+        if let Some(flight) = self.map.get(&id).filter(|flight| is(flight)) {
+            self.withdrawn.retain(|flight| flight.strong_count() > 0);
+            self.withdrawn.push(Arc::downgrade(flight));
+            self.map.remove(&id);
+        }
+    }
 }
 
 /// One refresh, and what comes of it.
@@ -38,19 +57,22 @@ pub(crate) enum Seat<T: Clone> {
 impl<T: Clone> Flights<T> {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            map: Mutex::new(HashMap::new()),
+            table: Mutex::new(Table {
+                map: HashMap::new(),
+                withdrawn: Vec::new(),
+            }),
         })
     }
 
     /// Takes a seat in the flight of `id`, a variant of the URL `primary` (or that itself).
     pub(crate) fn join(self: &Arc<Self>, id: EntryId, primary: EntryId) -> Seat<T> {
-        let mut map = self.map.lock();
-        if let Some(flight) = map.get(&id) {
+        let mut table = self.table.lock();
+        if let Some(flight) = table.map.get(&id) {
             return Seat::Follow(flight.result.wait());
         }
         let flight = Arc::new(Flight::new(primary, Arc::new(Mutex::new(false))));
-        map.insert(id, Arc::clone(&flight));
-        drop(map);
+        table.map.insert(id, Arc::clone(&flight));
+        drop(table);
         Seat::Lead(Lead {
             flights: Arc::clone(self),
             flight,
@@ -61,18 +83,14 @@ impl<T: Clone> Flights<T> {
     /// True if a flight of `id` is under way.
     #[cfg(test)]
     pub(crate) fn underway(&self, id: EntryId) -> bool {
-        self.map.lock().contains_key(&id)
+        self.table.lock().map.contains_key(&id)
     }
 
     /// Takes the flight that `wait` was for off the table: who comes from now on starts anew.
     pub(crate) fn forget(&self, id: EntryId, wait: &Wait<T>) {
-        let mut map = self.map.lock();
-        if map
-            .get(&id)
-            .is_some_and(|flight| wait.is_for(&flight.result))
-        {
-            map.remove(&id);
-        }
+        self.table
+            .lock()
+            .withdraw(id, |flight| wait.is_for(&flight.result));
     }
 
     /// Strikes off every flight of `id`, or of a variant of it: whoever comes from now on starts
@@ -80,26 +98,28 @@ impl<T: Clone> Flights<T> {
     ///
     /// The caller removes what is stored *after* this: see [`Flight::purged`].
     pub(crate) fn purge(&self, id: EntryId) {
-        self.map.lock().retain(|key, flight| {
+        let mut table = self.table.lock();
+        table.map.retain(|key, flight| {
             let hit = *key == id || flight.primary == id;
             if hit {
                 *flight.purged.lock() = true;
             }
             !hit
         });
-    }
-
-    /// Strikes off every flight: any of them may have been purged, and nobody told us.
-    pub(crate) fn purge_all(&self) {
-        self.map.lock().retain(|_, flight| {
-            *flight.purged.lock() = true;
-            false
+        table.withdrawn.retain(|flight| {
+            let Some(flight) = flight.upgrade() else {
+                return false;
+            };
+            if flight.primary == id {
+                *flight.purged.lock() = true;
+            }
+            true
         });
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.map.lock().len()
+        self.table.lock().map.len()
     }
 }
 
@@ -143,10 +163,14 @@ impl<T: Clone> Lead<T> {
         ));
         let last = std::mem::replace(&mut self.flight, Arc::clone(&next));
         {
-            let mut map = self.flights.map.lock();
+            let mut table = self.flights.table.lock();
             for id in &self.ids {
                 // Struck off meanwhile: then it is somebody else's, and stays so.
-                if let Some(seat) = map.get_mut(id).filter(|seat| Arc::ptr_eq(seat, &last)) {
+                if let Some(seat) = table
+                    .map
+                    .get_mut(id)
+                    .filter(|seat| Arc::ptr_eq(seat, &last))
+                {
                     *seat = Arc::clone(&next);
                 }
             }
@@ -156,10 +180,13 @@ impl<T: Clone> Lead<T> {
 
     /// Lets those who ask for `id` join this flight too, unless they have one of their own.
     pub(crate) fn also_under(&mut self, id: EntryId) {
-        let mut map = self.flights.map.lock();
+        let mut table = self.flights.table.lock();
         let purged = self.flight.purged.lock();
         if !*purged {
-            map.entry(id).or_insert_with(|| Arc::clone(&self.flight));
+            table
+                .map
+                .entry(id)
+                .or_insert_with(|| Arc::clone(&self.flight));
             self.ids.push(id);
         }
     }
@@ -181,14 +208,9 @@ impl<T: Clone> Lead<T> {
     /// Takes the flight off the table: who comes from now on starts anew. Its result still reaches
     /// those who are in it.
     pub(crate) fn withdraw(&mut self) {
-        let mut map = self.flights.map.lock();
+        let mut table = self.flights.table.lock();
         for id in std::mem::take(&mut self.ids) {
-            if map
-                .get(&id)
-                .is_some_and(|seat| Arc::ptr_eq(seat, &self.flight))
-            {
-                map.remove(&id);
-            }
+            table.withdraw(id, |seat| Arc::ptr_eq(seat, &self.flight));
         }
     }
 
@@ -287,6 +309,22 @@ mod tests {
             flights.underway(id(2)),
             "the old leader's end does not take the new one's place"
         );
+    }
+
+    #[test]
+    fn a_purge_finds_those_that_can_no_longer_be_joined() {
+        let flights = Flights::<u8>::new();
+        let mut withdrawn = lead(&flights, 1);
+        withdrawn.withdraw();
+        let forgotten = lead(&flights, 1);
+        flights.forget(id(1), &forgotten.wait());
+        assert!(!flights.underway(id(1)));
+        flights.purge(id(1));
+        assert!(withdrawn.is_purged() && forgotten.is_purged());
+        let successor = lead(&flights, 1);
+        flights.forget(id(1), &forgotten.wait());
+        assert!(flights.underway(id(1)), "another's place is not given up");
+        drop(successor);
     }
 
     #[test]

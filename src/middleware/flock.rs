@@ -16,7 +16,7 @@ use crate::clock::Moment;
 use crate::config::Shared;
 use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task};
-use crate::entry::{Phase, Record, Stamp, VaryRule, Windows};
+use crate::entry::{Record, Stamp, VaryRule, Windows};
 use crate::event::{Incident, Outcome};
 use crate::flight::{Berth, Claim, Seat};
 use crate::key::Key;
@@ -25,7 +25,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::client::Client;
 use crate::middleware::origin::{Back, Outbound};
 use crate::middleware::pass::Passing;
-use crate::middleware::respond::{Asked, BodyOf, forwarded_status, hit_report};
+use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::semantics::status::{Fwd, Report};
 
 /// What is known of what is asked for.
@@ -44,15 +44,16 @@ const SLACK: Duration = Duration::from_secs(1);
 
 /// One request that needs more than the local store.
 pub(crate) struct Flock<S, B> {
-    shared: Arc<Shared>,
-    client: Arc<Client>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) client: Arc<Client>,
     /// The request and a service to send it to, once.
     own: Option<(S, Request<B>)>,
     /// Time that it may still pay for the shared tier.
     budget: Duration,
 }
 
-type Returned<S, B, RB> = oneshot::Receiver<Back<S, B, RB, <S as Service<Request<B>>>::Error>>;
+pub(crate) type Returned<S, B, RB> =
+    oneshot::Receiver<Back<S, B, RB, <S as Service<Request<B>>>::Error>>;
 type Answer<S, B, RB> = Result<Response<ResponseBody<RB>>, <S as Service<Request<B>>>::Error>;
 
 impl<S, B> Flock<S, B> {
@@ -287,109 +288,7 @@ where
         ))
     }
 
-    /// The answer out of a flight's result, if it is this client's: another variant, or one that
-    /// may not be shared, is not.
-    fn land(
-        &self,
-        landing: &Landing,
-        key: &Key,
-        fwd: Fwd,
-        own: Option<&mut (Returned<S, B, RB>, Claim)>,
-    ) -> Option<Response<ResponseBody<RB>>> {
-        let now = self.shared.engine.now();
-        let (record, body, by) = match landing {
-            Landing::Ready { record, by } => (record, BodyOf::Record, *by),
-            Landing::Filling {
-                record,
-                log,
-                length,
-                by,
-                ..
-            } => {
-                let kept = own.as_ref().and_then(|(_, claim)| claim.take());
-                let reader = kept.or_else(|| log.reader())?;
-                (record, BodyOf::Log(reader, *length), *by)
-            }
-            _ => return None,
-        };
-        if !self.is_mine(record, key) {
-            return None;
-        }
-        let phase = record.windows.phase(now);
-        let usable = matches!(phase, Phase::Fresh | Phase::Stale);
-        let outcome = match by {
-            By::OnError if record.windows.usable_on_error(now) => Outcome::StaleOnError,
-            By::Local if usable && phase == Phase::Fresh => Outcome::Hit,
-            By::Local | By::OnError if usable => Outcome::Stale,
-            By::Shared if phase == Phase::Fresh => Outcome::SharedHit,
-            By::Remote if usable => Outcome::RemoteFollowed,
-            By::Origin(_) if own.is_some() => Outcome::Led,
-            By::Origin(_) if usable => Outcome::Followed,
-            _ => return None,
-        };
-        let report = match outcome {
-            Outcome::Led | Outcome::Followed | Outcome::RemoteFollowed => Report {
-                fwd: Some(fwd),
-                fwd_status: forwarded_status(landing)
-                    .filter(|status| *status != record.head.status.as_u16()),
-                ttl: Some(record.windows.ttl_secs(now)),
-                stored: outcome == Outcome::Led && will_be_stored(landing),
-                collapsed: outcome != Outcome::Led,
-                detail: Some(outcome.as_str()),
-                ..Report::default()
-            },
-            _ => hit_report(record, now, outcome),
-        };
-        self.shared.engine.counters.outcome(outcome);
-        let mut response = self
-            .shared
-            .respond(self.asked(), record, body, now, &report);
-        if let Some((returned, _)) = own
-            && let Ok(Back::Withheld(fields)) = returned.try_recv()
-        {
-            // What `private` or `no-cache` keeps from the others is this client's own.
-            for (name, value) in &fields {
-                response.headers_mut().append(name, value.clone());
-            }
-        }
-        Some(response)
-    }
-
-    /// The rule by which a landing that is for another variant was chosen.
-    fn brought(&self, landing: &Landing, key: &Key) -> Option<Arc<VaryRule>> {
-        match landing {
-            Landing::Ready { record, .. } | Landing::Filling { record, .. } => {
-                record.rule.clone().filter(|_| !self.is_mine(record, key))
-            }
-            _ => None,
-        }
-    }
-
-    /// True if `record` answers this request: by its key, or by the rule that it brought along.
-    fn is_mine(&self, record: &Record, key: &Key) -> bool {
-        use crate::engine::origin::Select;
-        *record.key == *key.text()
-            || record.rule.as_ref().is_some_and(|rule| {
-                *record.key == *self.client.variant(rule.generation, &rule.fields).text()
-            })
-    }
-
-    /// False if waiting for the next flight would only put one client behind the other.
-    fn may_wait_again(&self, landing: &Landing) -> bool {
-        match landing {
-            Landing::Ready {
-                record,
-                by: By::Origin(_),
-            }
-            | Landing::Filling { record, .. } => {
-                let now = self.shared.engine.now();
-                matches!(record.windows.phase(now), Phase::Fresh | Phase::Stale)
-            }
-            _ => true,
-        }
-    }
-
-    fn asked(&self) -> Asked<'_> {
+    pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
             headers: &self.client.headers,
             head: self.client.head,
@@ -487,10 +386,6 @@ where
         let response = service.oneshot(request).await?;
         Ok(passing.finish(response))
     }
-}
-
-fn will_be_stored(landing: &Landing) -> bool {
-    !matches!(landing, Landing::Filling { stored: false, .. })
 }
 
 fn miss(fwd: Fwd) -> Report {

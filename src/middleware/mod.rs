@@ -55,6 +55,7 @@ mod body;
 mod client;
 mod flock;
 mod future;
+mod landed;
 mod layer;
 mod origin;
 mod pass;

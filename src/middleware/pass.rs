@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use crate::config::Shared;
 use crate::event::{Incident, Outcome};
-use crate::key::Key;
+use crate::key::{EntryId, Key};
 use crate::local::Verdict;
 use crate::middleware::body::ResponseBody;
 use crate::semantics::invalidate;
@@ -90,18 +90,62 @@ impl Passing {
         RB: Send + 'static,
     {
         Box::pin(async move {
+            // Should the client leave now: the origin may have done it all the same.
+            let unsure = Unsure {
+                shared: Arc::clone(&self.shared),
+                target: Some(Key::primary(&host, &path).id()),
+            };
             let response = inner.oneshot(request).await?;
             let targets = invalidate::targets(&host, &path, response.status(), response.headers());
-            for (host, path) in targets {
-                let id = Key::primary(&host, &path).id();
-                if let Err(error) = self.shared.engine.purge(id, PurgeKind::Hard).await {
-                    self.shared
-                        .engine
-                        .counters
-                        .incident(Incident::SharedUnavailable, &error);
-                }
+            unsure.settled();
+            // Each in a task of its own: all within one deadline, and none ends with the client.
+            let purges: Vec<_> = targets
+                .iter()
+                .take(MOST_TARGETS)
+                .map(|(host, path)| self.shared.purge_behind(Key::primary(host, path).id()))
+                .collect();
+            for purge in purges {
+                let _ = purge.await;
             }
             Ok(self.finish(response))
         })
+    }
+}
+
+/// The target itself, and what `Location` and `Content-Location` may reasonably name.
+const MOST_TARGETS: usize = 8;
+
+impl Shared {
+    fn purge_behind(self: &Arc<Self>, id: EntryId) -> tokio::task::JoinHandle<()> {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = shared.engine.purge(id, PurgeKind::Hard).await {
+                let counters = &shared.engine.counters;
+                counters.incident(Incident::SharedUnavailable, &error);
+            }
+        })
+    }
+}
+
+/// An unsafe request under way, of which nobody may ever learn how it ended.
+struct Unsure {
+    shared: Arc<Shared>,
+    target: Option<EntryId>,
+}
+
+impl Unsure {
+    fn settled(mut self) {
+        self.target = None;
+    }
+}
+
+impl Drop for Unsure {
+    fn drop(&mut self) {
+        if let Some(target) = self.target.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            // It goes on by itself.
+            drop(self.shared.purge_behind(target));
+        }
     }
 }

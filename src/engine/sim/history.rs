@@ -65,6 +65,7 @@ pub(super) enum How {
 
 /// What a client got.
 #[derive(Debug, Clone)]
+#[expect(dead_code, reason = "some of it only tells the story of a failure")]
 pub(super) struct Serve {
     pub(super) node: usize,
     pub(super) key: usize,
@@ -103,6 +104,7 @@ pub(super) struct Purge {
 
 /// What the tier did.
 #[derive(Debug, Clone, Copy)]
+#[expect(dead_code, reason = "some of it only tells the story of a failure")]
 pub(super) enum Deed {
     Granted {
         id: EntryId,
@@ -137,8 +139,6 @@ pub(super) enum Blow {
     Resumed,
     CutOff,
     BackAgain,
-    OriginFails,
-    OriginRecovers,
 }
 
 #[derive(Debug, Default, Clone)]

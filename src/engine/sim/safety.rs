@@ -207,7 +207,7 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
         let gap = matches!(heard.event, TierEvent::Lost | TierEvent::Resumed);
         gap && heard.node == serve.node
     });
-    let last = gaps.clone().filter(|(at, _)| *at < serve.asked).last();
+    let last = gaps.clone().rfind(|(at, _)| *at < serve.asked);
     let lost = gaps.clone().any(|(at, heard)| {
         (serve.asked..=serve.answered).contains(at) && heard.event == TierEvent::Lost
     });
