@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use crate::clock::Moment;
@@ -65,6 +66,18 @@ impl Known {
             Self::Record(record) => &record.key,
             Self::Rule(rule) => &rule.key,
             Self::Verdict(verdict) => &verdict.key,
+        }
+    }
+
+    /// True if both are responses and this one is the later: by fence if both have one, else by the
+    /// time of their fetches.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        let (Self::Record(ours), Self::Record(theirs)) = (self, other) else {
+            return false;
+        };
+        match (ours.stamp.fence, theirs.stamp.fence) {
+            (Some(ours), Some(theirs)) => ours > theirs,
+            _ => ours.stamp.fetched > theirs.stamp.fetched,
         }
     }
 
@@ -128,7 +141,11 @@ impl Local {
         if u64::from(known.weight()) > self.capacity / 4 {
             self.entries.invalidate(&id);
         } else {
-            self.entries.insert(id, known);
+            // A flight that was taken off the table goes on, and may end after its successor.
+            self.entries.entry(id).and_compute_with(|held| match held {
+                Some(held) if held.value().is_newer_than(&known) => Op::Nop,
+                _ => Op::Put(known),
+            });
         }
         self.entries.run_pending_tasks();
     }
@@ -208,7 +225,7 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
-    use crate::entry::{Head, Lifetime, Stamp, Windows};
+    use crate::entry::{Fence, Head, Lifetime, Stamp, Windows};
 
     fn record(key: &Key, size: usize) -> Known {
         let lifetime = Lifetime {
@@ -265,6 +282,36 @@ mod tests {
             local.get(&key).is_none(),
             "an older version must not outlive a newer one"
         );
+    }
+
+    #[test]
+    fn an_older_response_never_replaces_a_newer_one() {
+        let dated = |key: &Key, fence: Option<u64>, fetched: i64| {
+            let Known::Record(record) = record(key, 10) else {
+                unreachable!("it is a record")
+            };
+            let mut record = Arc::into_inner(record).expect("nobody else has it");
+            let fetched = Moment::from_micros(fetched);
+            record.stamp = Stamp::new(fence.map(Fence::new), None, fetched, 0);
+            Known::Record(Arc::new(record))
+        };
+        let key = Key::primary("a", "/");
+        let fetched = |local: &Local| match local.get(&key) {
+            Some(Known::Record(record)) => record.stamp.fetched.as_micros(),
+            _ => panic!("it is held"),
+        };
+        let local = Local::new(1 << 20);
+        let steps = [
+            (None, 5, 5),
+            (None, 4, 5),
+            (Some(7), 6, 6),
+            (Some(6), 9, 6),
+            (Some(8), 1, 1),
+        ];
+        for (fence, at, held) in steps {
+            local.insert(key.id(), dated(&key, fence, at));
+            assert_eq!(fetched(&local), held, "after {fence:?} {at}");
+        }
     }
 
     #[test]

@@ -183,9 +183,10 @@ impl Drive {
                     return Asked::Landed;
                 }
                 Next::Ask => {
+                    // A look has said nothing about who may refresh: another may just have done so.
                     question = Question {
+                        force: !question.peek || question.corrupt,
                         peek: false,
-                        force: true,
                         ..question
                     }
                 }
