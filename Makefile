@@ -57,10 +57,8 @@ doc: ## Builds the documents and opens them
 loom: ## Checks the concurrency of one process under all interleavings
 	RUSTFLAGS='--cfg bellwether_loom' CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom
 
-# `storm` is the test that puts a fleet of processes under load; not part of `make test` for its length.
-storm: redis-server ## Puts a fleet of proxies and a Redis under load
-	$(CARGO) build --release --example reverse_proxy
-	$(CARGO) test --release --test storm -- --ignored --nocapture
+storm: redis-server ## The fleet under load and faults alone, with a table of what was measured
+	$(CARGO) test --all-features --test fleet -- --nocapture
 
 ci: ## All that the continuous integration runs
 	./.ci/run
