@@ -223,11 +223,13 @@ where
         received: std::time::SystemTime,
     ) -> Fetched {
         if !validate::selects(&basis.head, response.headers()) {
-            // A 304 about another representation. The one request is spent.
-            return Fetched::Failed(Failure {
-                status: 502,
-                detail: "unexpected-304",
-            });
+            // A 304 about another representation, and the one request is spent. The verdict sends
+            // the next ones unconditionally; what they bring overrules it, and is led without a
+            // basis.
+            return Fetched::Refused {
+                reason: "unexpected-304",
+                authorized_only: false,
+            };
         }
         let mut head = validate::freshened(&basis.head, response.headers());
         fields::ensure_date(&mut head.headers, received);

@@ -125,3 +125,22 @@ async fn a_304_that_forbids_storing_serves_its_client_and_no_other() {
     site.get("/").await;
     assert_eq!(site.requests(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_304_about_something_else_costs_one_client_an_answer_and_is_not_asked_for_again() {
+    let site = Site::new(|request, n| {
+        if request.headers().contains_key("if-none-match") {
+            Reply::ok("").status(304).with("etag", "\"other\"")
+        } else {
+            tagged(n)
+        }
+    });
+    site.get("/").await;
+    advance(3_000).await;
+    assert_eq!(site.get("/").await.status, 502);
+    for _ in 0..5 {
+        let got = site.get("/").await;
+        assert_eq!((got.status.as_u16(), got.body.as_str()), (200, "body"));
+    }
+    assert!(site.get("/").await.cache_status().contains("; hit"));
+}
