@@ -83,6 +83,7 @@ pub use config::{Cache, CacheBuilder, MIB, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;
 pub use middleware::{BodyError, CacheLayer, CacheService, ResponseBody, ResponseFuture};
+pub use semantics::policy::{Ignore, SetCookie};
 #[cfg(feature = "redis")]
 pub use shared::{RedisTier, RedisTierBuilder};
 

@@ -176,6 +176,7 @@ impl Side<'_> {
                 let failing = BlockKind::Failing {
                     failures: 2,
                     status: 503,
+                    unreachable: false,
                 };
                 let kind = |failed| {
                     if failed {

@@ -1,11 +1,15 @@
 //! Builds a cache.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
+
+use http::HeaderName;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Cache, Settings};
 use crate::error::Error;
+use crate::semantics::policy::SetCookie;
 use crate::shared::SharedTier;
 
 /// Builds a [`Cache`]. Every setting has a default; [`build`](Self::build) checks them.
@@ -181,12 +185,55 @@ impl CacheBuilder {
         self
     }
 
-    /// Stores responses with `Set-Cookie`. Everyone then gets the same cookie: only where the
-    /// cookie is nobody's own.
+    /// What becomes of responses with `Set-Cookie`.
+    ///
+    /// Default: [`SetCookie::Refuse`]: they are not stored.
+    pub fn set_cookie(mut self, set_cookie: SetCookie) -> Self {
+        self.settings.set_cookie = set_cookie;
+        self
+    }
+
+    /// The lifetime of responses with these statuses about which the origin says nothing, for
+    /// example `404..=404` (negative caching). Of several that hold, the first one set counts; each
+    /// beats [`default_ttl`](Self::default_ttl).
+    ///
+    /// This reaches statuses that RFC 9111 §3 stores only on the origin's word (302, 403, 500...):
+    /// an error that one client met is then everyone's for that long. A failing status (500, 502,
+    /// 503, 504) never takes the place of something that may be served stale.
+    ///
+    /// Default: none.
+    pub fn status_ttl(mut self, statuses: RangeInclusive<u16>, ttl: Duration) -> Self {
+        self.settings.status_ttl.push((statuses, ttl));
+        self
+    }
+
+    /// How long past freshness a response may be served when the origin cannot be reached at all:
+    /// no connection, none kept up, or no answer in time. RFC 9111 §4.2.4 leaves that to the cache
+    /// unless the response forbids it; a response with `stale-if-error` has its own say.
+    ///
+    /// Default: 60 s. 0 shows every failure.
+    pub fn stale_if_unreachable(mut self, window: Duration) -> Self {
+        self.settings.stale_if_unreachable = window;
+        self
+    }
+
+    /// The targeted fields that this cache goes by, most applicable first (RFC 9213 §2.2). The
+    /// first valid one of them in a response counts in place of `Cache-Control` and `Expires`.
+    ///
+    /// Default: `CDN-Cache-Control`.
+    pub fn targets(mut self, fields: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.settings.targets = fields.into_iter().collect();
+        self
+    }
+
+    /// Obeys all directives of requests (RFC 9111 §5.2.1, and `Pragma: no-cache`), not only
+    /// `no-store` and `only-if-cached`. Everybody can then send every request of theirs to the
+    /// origin (`no-cache`, `max-age=0`: each reload in a browser does): the origin is protected
+    /// only from polite clients.
     ///
     /// Default: false.
-    pub fn store_set_cookie(mut self, store: bool) -> Self {
-        self.settings.store_set_cookie = store;
+    pub fn honor_request_directives(mut self, honor: bool) -> Self {
+        self.settings.honor_request_directives = honor;
         self
     }
 

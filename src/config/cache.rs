@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::clock::Clock;
-use crate::config::{CacheBuilder, Settings};
+use crate::config::{CacheBuilder, Scope, Settings};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Stats;
 use crate::semantics::status;
-use crate::semantics::storable::Policy;
 use crate::shared::SharedTier;
 
 /// A cache. Cheap to clone; all clones and all layers made from it share their entries.
@@ -38,7 +37,8 @@ pub struct Cache {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) policy: Policy,
+    /// What holds where no rule says otherwise.
+    pub(crate) scope: Arc<Scope>,
     /// The name for `Cache-Status`, ready to be written; `None` if it is switched off.
     pub(crate) name: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Cache {
         Self {
             shared: Arc::new(Shared {
                 engine,
-                policy: settings.policy(),
+                scope: Arc::new(settings.scope()),
                 name,
             }),
         }

@@ -2,11 +2,13 @@
 
 mod builder;
 mod cache;
+mod scope;
 mod settings;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub(crate) use cache::Shared;
+pub(crate) use scope::Scope;
 pub use settings::Settings;
 
 /// One mebibyte, for settings in bytes.

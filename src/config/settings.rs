@@ -4,12 +4,15 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config::MIB;
+use http::HeaderName;
+
+use crate::config::{MIB, Scope};
 use crate::engine::Tuning;
 use crate::error::Error;
 use crate::lock::Timing;
+use crate::semantics::policy::{Policy, SetCookie};
 use crate::semantics::status;
-use crate::semantics::storable::Policy;
+use crate::semantics::targeted::CDN_CACHE_CONTROL;
 
 /// All settings of a cache, as data that a file may hold. Each has a method of the same name on
 /// [`CacheBuilder`](crate::CacheBuilder), which says what it does.
@@ -36,7 +39,11 @@ pub struct Settings {
     pub error_backoff: Duration,
     pub max_concurrent_fetches: Option<usize>,
     pub redis_timeout: Duration,
-    pub store_set_cookie: bool,
+    pub set_cookie: SetCookie,
+    pub targets: Vec<HeaderName>,
+    pub status_ttl: Vec<(RangeInclusive<u16>, Duration)>,
+    pub stale_if_unreachable: Duration,
+    pub honor_request_directives: bool,
     pub cache_status: bool,
     pub name: String,
 }
@@ -60,7 +67,11 @@ impl Default for Settings {
             error_backoff: Duration::from_secs(1),
             max_concurrent_fetches: None,
             redis_timeout: Duration::from_millis(100),
-            store_set_cookie: false,
+            set_cookie: SetCookie::Refuse,
+            targets: vec![CDN_CACHE_CONTROL],
+            status_ttl: Vec::new(),
+            stale_if_unreachable: Duration::from_secs(60),
+            honor_request_directives: false,
             cache_status: true,
             name: "bellwether".to_owned(),
         }
@@ -105,6 +116,17 @@ impl Settings {
             self.stale_if_error.unwrap_or_default(),
             Duration::ZERO..=YEAR,
         )?;
+        within(
+            "stale_if_unreachable",
+            self.stale_if_unreachable,
+            Duration::ZERO..=YEAR,
+        )?;
+        for (statuses, ttl) in &self.status_ttl {
+            within("status_ttl", *ttl, Duration::ZERO..=YEAR)?;
+            for status in [statuses.start(), statuses.end()] {
+                within("status_ttl: status", *status, 200..=599)?;
+            }
+        }
         within("keep", self.keep, Duration::ZERO..=YEAR)?;
         within("early_refresh", self.early_refresh, 0.0..=10.0)?;
         within("fetch_timeout", self.fetch_timeout, MILLI..=HOUR)?;
@@ -170,14 +192,22 @@ impl Settings {
         }
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
+    pub(crate) fn scope(&self) -> Scope {
+        let policy = Policy {
+            targets: self.targets.clone(),
+            status_ttl: self.status_ttl.clone(),
+            stale_if_unreachable: self.stale_if_unreachable,
             default_ttl: self.default_ttl,
             grace: self.grace,
             stale_if_error: self.stale_if_error,
             keep: self.keep,
-            store_set_cookie: self.store_set_cookie,
+            set_cookie: self.set_cookie,
             heuristic_cap: HEURISTIC_CAP,
+            ..Policy::default()
+        };
+        Scope {
+            policy,
+            honor_request_directives: self.honor_request_directives,
         }
     }
 }

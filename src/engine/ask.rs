@@ -164,8 +164,12 @@ impl Drive {
                     self.signal.worth_asking(ttl, give_up).await;
                     continue;
                 }
-                Next::BackOff(left, failures) => {
-                    self.back_off(left, failures);
+                Next::BackOff {
+                    left,
+                    failures,
+                    unreachable,
+                } => {
+                    self.back_off(left, failures, unreachable);
                     return Asked::Landed;
                 }
                 Next::Fail(_)

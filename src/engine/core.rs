@@ -132,11 +132,13 @@ impl Engine {
         only_if_cached: bool,
     ) -> Step {
         let sight = plan::sight(known, now, authorized);
-        let (suspect, backing_off) = match known {
-            Some(Known::Record(record)) => {
-                (self.suspects(&record.stamp, now), record.retry.blocked(now))
-            }
-            _ => (false, false),
+        let (suspect, backing_off, unreachable) = match known {
+            Some(Known::Record(record)) => (
+                self.suspects(&record.stamp, now),
+                record.retry.blocked(now),
+                record.retry.unreachable(),
+            ),
+            _ => (false, false, false),
         };
         // With no fleet to have missed anything from, and nothing due, this is all of a hit.
         debug_assert!(sight != Sight::Fresh || matches!(known, Some(Known::Record(_))));
@@ -145,6 +147,7 @@ impl Engine {
             Situation {
                 suspect,
                 backing_off,
+                unreachable,
                 only_if_cached,
             },
         )

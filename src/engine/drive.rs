@@ -262,11 +262,12 @@ impl Drive {
     }
 
     /// The origin fails: what is in hand serves until it is tried again.
-    pub(crate) fn back_off(&self, left: Duration, failures: u32) {
+    pub(crate) fn back_off(&self, left: Duration, failures: u32, unreachable: bool) {
         let Some(record) = self.record.clone() else {
             return;
         };
-        record.retry.block(failures, self.now().plus(left));
+        let until = self.now().plus(left);
+        record.retry.block(failures, unreachable, until);
         let known = Known::Record(Arc::clone(&record));
         self.lead
             .store(|| self.engine.local.insert(self.job.key.id(), known));

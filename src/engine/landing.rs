@@ -99,6 +99,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// True if it is not an answer of the origin but the lack of one.
+    pub(crate) fn is_unreachable(self) -> bool {
+        [Self::TIMEOUT, Self::UNREACHABLE].contains(&self)
+    }
+
     /// `fetch_timeout` passed.
     pub(crate) const TIMEOUT: Self = Self {
         status: 504,

@@ -20,6 +20,8 @@ pub(crate) enum Sight {
     Stale,
     /// Stale; may be served only if the refresh fails.
     OnError,
+    /// Stale; may be served only if the origin cannot be reached.
+    IfUnreachable,
     /// Known to be uncacheable.
     Verdict,
     /// Was known to be uncacheable, until a storable response was seen.
@@ -33,6 +35,8 @@ pub(crate) struct Situation {
     pub(crate) suspect: bool,
     /// Its last refresh failed, and the back-off runs.
     pub(crate) backing_off: bool,
+    /// It failed because the origin could not be reached.
+    pub(crate) unreachable: bool,
     /// The client wants nothing fetched (`only-if-cached`).
     pub(crate) only_if_cached: bool,
 }
@@ -72,6 +76,7 @@ pub(crate) fn sight(known: Option<&Known>, now: Moment, authorized: bool) -> Sig
             Phase::Fresh => Sight::Fresh,
             Phase::Stale => Sight::Stale,
             Phase::OnError => Sight::OnError,
+            Phase::IfUnreachable => Sight::IfUnreachable,
             Phase::Kept | Phase::Dead => Sight::Absent,
         },
     }
@@ -82,6 +87,7 @@ pub(crate) fn plan(sight: Sight, situation: Situation) -> Step {
     let Situation {
         suspect,
         backing_off,
+        unreachable,
         only_if_cached,
     } = situation;
     if only_if_cached {
@@ -95,13 +101,16 @@ pub(crate) fn plan(sight: Sight, situation: Situation) -> Step {
         Sight::Verdict => Step::Pass,
         Sight::Overruled => Step::Join(Task::Insist),
         Sight::Fresh | Sight::Due if suspect => Step::Join(Task::Check),
-        Sight::Stale | Sight::OnError if suspect => Step::Join(Task::Refresh),
+        Sight::Stale | Sight::OnError | Sight::IfUnreachable if suspect => {
+            Step::Join(Task::Refresh)
+        }
         Sight::Fresh => Step::Serve,
         Sight::Due | Sight::Stale if backing_off => Step::Serve,
         Sight::Due => Step::ServeAndRefresh(Task::Early),
         Sight::Stale => Step::ServeAndRefresh(Task::Refresh),
         Sight::OnError if backing_off => Step::ServeOnError,
-        Sight::OnError => Step::Join(Task::Refresh),
+        Sight::IfUnreachable if backing_off && unreachable => Step::ServeOnError,
+        Sight::OnError | Sight::IfUnreachable => Step::Join(Task::Refresh),
     }
 }
 
@@ -115,6 +124,8 @@ pub(crate) enum Hand {
     Stale,
     /// May be served if the origin fails.
     OnError,
+    /// May be served if the origin cannot be reached.
+    IfUnreachable,
 }
 
 /// What the driver does next.
@@ -129,7 +140,11 @@ pub(crate) enum Next {
     /// Wait for the other node, no longer than that.
     Wait(Duration),
     /// The origin failed elsewhere: serve what is in hand, try again after that.
-    BackOff(Duration, u32),
+    BackOff {
+        left: Duration,
+        failures: u32,
+        unreachable: bool,
+    },
     /// The origin failed elsewhere while we waited: share that fate.
     Fail(u16),
     /// Ask again, for the lease: what the tier holds fresh is of no use here.
@@ -159,14 +174,28 @@ pub(crate) fn answered(grant: Grant, hand: Hand, task: Task, waited: bool) -> Ne
             _ => Next::PassFor(left),
         },
         Grant::Blocked {
-            kind: BlockKind::Failing { failures, status },
+            kind:
+                BlockKind::Failing {
+                    failures,
+                    status,
+                    unreachable,
+                },
             left,
         } => match hand {
-            Hand::Fresh | Hand::Stale | Hand::OnError => Next::BackOff(left, failures),
+            Hand::IfUnreachable if unreachable => Next::BackOff {
+                left,
+                failures,
+                unreachable,
+            },
+            Hand::Fresh | Hand::Stale | Hand::OnError => Next::BackOff {
+                left,
+                failures,
+                unreachable,
+            },
             // Those who came while it was being tried share its end. Who comes later tries again,
             // one at a time: the back-off never refuses someone who has nothing to fall back on.
-            Hand::Empty if waited => Next::Fail(status),
-            Hand::Empty => Next::Insist,
+            Hand::IfUnreachable | Hand::Empty if waited => Next::Fail(status),
+            Hand::IfUnreachable | Hand::Empty => Next::Insist,
         },
     }
 }
@@ -177,6 +206,7 @@ pub(crate) fn hand(record: Option<&Record>, now: Moment) -> Hand {
         Some(Phase::Fresh) => Hand::Fresh,
         Some(Phase::Stale) => Hand::Stale,
         Some(Phase::OnError) => Hand::OnError,
+        Some(Phase::IfUnreachable) => Hand::IfUnreachable,
         _ => Hand::Empty,
     }
 }
@@ -209,6 +239,7 @@ mod tests {
     const CALM: Situation = Situation {
         suspect: false,
         backing_off: false,
+        unreachable: false,
         only_if_cached: false,
     };
     const SUSPECT: Situation = Situation {
@@ -218,6 +249,10 @@ mod tests {
     const BACKING_OFF: Situation = Situation {
         backing_off: true,
         ..CALM
+    };
+    const GONE: Situation = Situation {
+        unreachable: true,
+        ..BACKING_OFF
     };
     const ONLY_CACHED: Situation = Situation {
         only_if_cached: true,
@@ -266,6 +301,15 @@ mod tests {
                     Unavailable,
                 ],
             ),
+            (
+                IfUnreachable,
+                [
+                    Join(Task::Refresh),
+                    Join(Task::Refresh),
+                    Join(Task::Refresh),
+                    Unavailable,
+                ],
+            ),
             (Verdict, [Pass, Pass, Pass, Unavailable]),
             (
                 Overruled,
@@ -281,12 +325,25 @@ mod tests {
             let got =
                 [CALM, SUSPECT, BACKING_OFF, ONLY_CACHED].map(|situation| plan(sight, situation));
             assert_eq!(got, steps, "{sight:?}");
+            let gone = plan(sight, GONE);
+            let expected = if sight == IfUnreachable {
+                ServeOnError
+            } else {
+                steps[2]
+            };
+            assert_eq!(gone, expected, "{sight:?}");
         }
     }
 
     #[test]
     fn what_is_suspect_is_never_served_unchecked() {
-        for sight in [Sight::Fresh, Sight::Due, Sight::Stale, Sight::OnError] {
+        for sight in [
+            Sight::Fresh,
+            Sight::Due,
+            Sight::Stale,
+            Sight::OnError,
+            Sight::IfUnreachable,
+        ] {
             for backing_off in [false, true] {
                 for only_if_cached in [false, true] {
                     let step = plan(
@@ -294,6 +351,7 @@ mod tests {
                         Situation {
                             suspect: true,
                             backing_off,
+                            unreachable: backing_off,
                             only_if_cached,
                         },
                     );
@@ -311,12 +369,19 @@ mod tests {
     fn answers_by_grant_and_hand() {
         let second = Duration::from_secs(1);
         let fence = Fence::new(1);
-        let failing = Grant::Blocked {
+        let blocked = |unreachable| Grant::Blocked {
             kind: BlockKind::Failing {
                 failures: 2,
                 status: 503,
+                unreachable,
             },
             left: second,
+        };
+        let (failing, unreachable) = (blocked(false), blocked(true));
+        let back_off = |unreachable| Next::BackOff {
+            left: second,
+            failures: 2,
+            unreachable,
         };
         let uncacheable = Grant::Blocked {
             kind: BlockKind::Uncacheable,
@@ -339,8 +404,13 @@ mod tests {
             (wait, Hand::Stale, false, Next::Wait(second)),
             (wait, Hand::Fresh, false, Next::Use),
             (Grant::NoMemory, Hand::Stale, false, Next::RefreshAlone),
-            (failing, Hand::Stale, false, Next::BackOff(second, 2)),
-            (failing, Hand::OnError, true, Next::BackOff(second, 2)),
+            (failing, Hand::Stale, false, back_off(false)),
+            (failing, Hand::OnError, true, back_off(false)),
+            (failing, Hand::IfUnreachable, true, Next::Fail(503)),
+            (failing, Hand::IfUnreachable, false, Next::Insist),
+            (unreachable, Hand::IfUnreachable, false, back_off(true)),
+            (unreachable, Hand::OnError, false, back_off(true)),
+            (unreachable, Hand::Empty, false, Next::Insist),
             (failing, Hand::Empty, true, Next::Fail(503)),
             (failing, Hand::Empty, false, Next::Insist),
             (uncacheable, Hand::Empty, false, Next::PassFor(second)),

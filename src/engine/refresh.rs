@@ -154,7 +154,7 @@ impl Refresh {
                     self.drive.land(By::Remote, None);
                     return false;
                 }
-                Hand::OnError | Hand::Empty => {}
+                Hand::OnError | Hand::IfUnreachable | Hand::Empty => {}
             }
             if self.drive.rule.is_some() {
                 self.drive.land_rule();
@@ -251,9 +251,10 @@ impl Refresh {
     pub(crate) async fn broken(self) {
         let (failures, left) = self.next_back_off();
         if let Some(record) = &self.drive.record {
-            record.retry.block(failures, self.drive.now().plus(left));
+            let until = self.drive.now().plus(left);
+            record.retry.block(failures, false, until);
         }
-        self.release_failing(failures, left, 502).await;
+        self.release_failing(failures, left, BROKEN).await;
     }
 
     /// The origin gave no usable answer: what is stale serves, as far as it may.
@@ -262,12 +263,19 @@ impl Refresh {
         counters.incident(Incident::OriginFailed, &failure.detail);
         let (failures, left) = self.next_back_off();
         self.check_before_serving().await;
-        if self.drive.hand() == Hand::Empty {
-            self.drive.lead.announce(Landing::Failed(failure));
-        } else {
-            self.drive.back_off(left, failures);
+        let unreachable = failure.is_unreachable();
+        match self.drive.hand() {
+            Hand::Fresh | Hand::Stale | Hand::OnError => {
+                self.drive.back_off(left, failures, unreachable);
+            }
+            Hand::IfUnreachable if unreachable => {
+                self.drive.back_off(left, failures, unreachable);
+            }
+            Hand::IfUnreachable | Hand::Empty => {
+                self.drive.lead.announce(Landing::Failed(failure));
+            }
         }
-        self.release_failing(failures, left, failure.status).await;
+        self.release_failing(failures, left, failure).await;
     }
 
     fn next_back_off(&self) -> (u32, Duration) {
@@ -282,9 +290,13 @@ impl Refresh {
         )
     }
 
-    async fn release_failing(self, failures: u32, left: Duration, status: u16) {
+    async fn release_failing(self, failures: u32, left: Duration, failure: Failure) {
         if let Some(lease) = self.lease {
-            let kind = BlockKind::Failing { failures, status };
+            let kind = BlockKind::Failing {
+                failures,
+                status: failure.status,
+                unreachable: failure.is_unreachable(),
+            };
             lease.release(Some((kind, left))).await;
         }
     }
@@ -306,6 +318,12 @@ impl Refresh {
         }
     }
 }
+
+/// The body broke off.
+const BROKEN: Failure = Failure {
+    status: 502,
+    detail: "origin-broke-off",
+};
 
 /// Runs `work`, keeping the lease alive if there is one.
 async fn hold<F: Future>(lease: Option<&Lease>, work: F) -> F::Output {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! meta     = "bw" version kind  key  content  digest(all before)
-//! response = status  age fresh swr sie keep cost  count field*  body-length body-digest
+//! response = status  age fresh swr sie siu keep cost  count field*  body-length body-digest
 //! rule     = generation  count name*
 //! field    = flags  name  value
 //! ```
@@ -125,6 +125,7 @@ pub(crate) fn encode_response(
         lifetime.fresh,
         lifetime.stale_while_revalidate,
         lifetime.stale_if_error,
+        lifetime.stale_if_unreachable,
         lifetime.keep,
         cost,
     ] {
@@ -175,6 +176,7 @@ fn response(reader: &mut Reader, body: &[u8]) -> Result<Stored, Flaw> {
         fresh: reader.time()?,
         stale_while_revalidate: reader.time()?,
         stale_if_error: reader.time()?,
+        stale_if_unreachable: reader.time()?,
         keep: reader.time()?,
     };
     let cost = reader.time()?;

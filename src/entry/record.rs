@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::clock::Moment;
 use crate::entry::{Fence, Lifetime, VaryRule, Windows};
-use crate::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// The head of a stored response: end-to-end fields only, without `Age`; each value owns its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,7 @@ pub(crate) struct Record {
 pub(crate) struct Retry {
     at: AtomicI64,
     failures: AtomicU32,
+    unreachable: AtomicBool,
 }
 
 impl Retry {
@@ -122,8 +123,14 @@ impl Retry {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// True if the last one failed because the origin could not be reached.
+    pub(crate) fn unreachable(&self) -> bool {
+        self.unreachable.load(Ordering::Relaxed)
+    }
+
     /// Notes a failure, after which nothing is tried before `until`.
-    pub(crate) fn block(&self, failures: u32, until: Moment) {
+    pub(crate) fn block(&self, failures: u32, unreachable: bool, until: Moment) {
+        self.unreachable.store(unreachable, Ordering::Relaxed);
         self.at.store(until.as_micros(), Ordering::Relaxed);
         self.failures.store(failures.max(1), Ordering::Relaxed);
     }

@@ -5,6 +5,9 @@
 //!   │ age  │      fresh          │  stale, served  │ stale, served if │  not served, its  │
 //!   │      │                     │ while refreshed │ the origin fails │  validators used  │
 //! ```
+//!
+//! Beside the window for failures of any kind there is one for an origin that cannot be reached at
+//! all, which RFC 9111 §4.2.4 lets a cache grant by itself; whichever is longer counts then.
 
 use std::time::Duration;
 
@@ -21,6 +24,9 @@ pub(crate) struct Lifetime {
     pub(crate) stale_while_revalidate: Duration,
     /// How long past freshness it may be served when the origin fails (RFC 5861 §4).
     pub(crate) stale_if_error: Duration,
+    /// How long past freshness it may be served when the origin cannot be reached (RFC 9111
+    /// §4.2.4).
+    pub(crate) stale_if_unreachable: Duration,
     /// How long past all of these it is kept for its validators.
     pub(crate) keep: Duration,
 }
@@ -34,7 +40,9 @@ impl Lifetime {
     /// Time from receipt until it may no longer be served, whatever happens.
     pub(crate) fn stale_left(&self) -> Duration {
         self.fresh_left()
-            .saturating_add(self.stale_while_revalidate.max(self.stale_if_error))
+            .saturating_add(self.stale_while_revalidate)
+            .max(self.fresh_left().saturating_add(self.stale_if_error))
+            .max(self.fresh_left().saturating_add(self.stale_if_unreachable))
     }
 
     /// Time from receipt until nothing of it is of use.
@@ -51,6 +59,7 @@ pub(crate) struct Windows {
     pub(crate) fresh_until: Moment,
     pub(crate) stale_until: Moment,
     pub(crate) error_until: Moment,
+    pub(crate) unreachable_until: Moment,
     pub(crate) keep_until: Moment,
 }
 
@@ -63,6 +72,8 @@ pub(crate) enum Phase {
     Stale,
     /// Served only if the refresh fails.
     OnError,
+    /// Served only if the origin cannot be reached.
+    IfUnreachable,
     /// Its validators are of use, its body only once the origin has confirmed it.
     Kept,
     /// Of no use.
@@ -97,12 +108,15 @@ impl Windows {
     fn ending(fresh_until: Moment, lifetime: &Lifetime, born: Moment) -> Self {
         let stale_until = fresh_until.plus(lifetime.stale_while_revalidate);
         let error_until = fresh_until.plus(lifetime.stale_if_error);
-        let keep_until = stale_until.max(error_until).plus(lifetime.keep);
+        let unreachable_until = fresh_until.plus(lifetime.stale_if_unreachable);
+        let servable_until = stale_until.max(error_until).max(unreachable_until);
+        let keep_until = servable_until.plus(lifetime.keep);
         Self {
             born,
             fresh_until,
             stale_until,
             error_until,
+            unreachable_until,
             keep_until,
         }
     }
@@ -115,6 +129,8 @@ impl Windows {
             Phase::Stale
         } else if now < self.error_until {
             Phase::OnError
+        } else if now < self.unreachable_until {
+            Phase::IfUnreachable
         } else if now < self.keep_until {
             Phase::Kept
         } else {
@@ -122,9 +138,14 @@ impl Windows {
         }
     }
 
-    /// True if it may be served in place of an answer that the origin failed to give.
-    pub(crate) fn usable_on_error(&self, now: Moment) -> bool {
-        now < self.fresh_until || now < self.stale_until || now < self.error_until
+    /// True if it may be served in place of an answer that the origin failed to give, or, if it
+    /// is `unreachable`, could not give.
+    pub(crate) fn usable_on_error(&self, now: Moment, unreachable: bool) -> bool {
+        match self.phase(now) {
+            Phase::Fresh | Phase::Stale | Phase::OnError => true,
+            Phase::IfUnreachable => unreachable,
+            Phase::Kept | Phase::Dead => false,
+        }
     }
 
     /// `current_age` (RFC 9111 §4.2.3) in whole seconds.
@@ -152,6 +173,7 @@ mod tests {
             fresh: secs(10),
             stale_while_revalidate: secs(5),
             stale_if_error: secs(20),
+            stale_if_unreachable: secs(30),
             keep: secs(60),
         }
     }
@@ -165,8 +187,9 @@ mod tests {
         assert_eq!(windows.phase(received.plus_millis(6_999)), Phase::Fresh);
         assert_eq!(at(7), Phase::Stale);
         assert_eq!(at(12), Phase::OnError);
-        assert_eq!(at(27), Phase::Kept);
-        assert_eq!(at(87), Phase::Dead);
+        assert_eq!(at(27), Phase::IfUnreachable);
+        assert_eq!(at(37), Phase::Kept);
+        assert_eq!(at(97), Phase::Dead);
     }
 
     #[test]

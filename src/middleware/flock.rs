@@ -23,7 +23,7 @@ use crate::key::Key;
 use crate::local::Known;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::client::Client;
-use crate::middleware::origin::{Back, Outbound};
+use crate::middleware::origin::{self, Back, Outbound};
 use crate::middleware::pass::Passing;
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::semantics::status::{Fwd, Report};
@@ -123,8 +123,8 @@ where
     ) -> Option<Returned<S, B, RB>> {
         let (service, request) = self.own.take()?;
         let authorized = self.client.authorized;
-        let (origin, returned) =
-            Outbound::new(service, request, Arc::clone(&self.shared), authorized);
+        let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.shared.scope));
+        let (origin, returned) = Outbound::new(service, request, shared, scope, authorized);
         let job = Job {
             key,
             primary: self.client.primary.clone(),
@@ -182,7 +182,8 @@ where
                 .clone();
             let (mut wait, mut own) = match self.shared.engine.join(&key, &self.client.primary) {
                 Seat::Follow(_) if always_validated(&sighted) => {
-                    return self.pass("revalidated-alone").await;
+                    let held = sighted.known;
+                    return self.pass_or_serve("revalidated-alone", held).await;
                 }
                 Seat::Follow(wait) => {
                     if self.shared.is_doubted(&sighted, now) {
@@ -377,6 +378,29 @@ where
         }
     }
 
+    /// The same, but if the origin fails, what is held is served as far as it may.
+    async fn pass_or_serve(
+        &mut self,
+        detail: &'static str,
+        held: Option<Known>,
+    ) -> Answer<S, B, RB> {
+        let answer = self.pass(detail).await;
+        let failing = match &answer {
+            Err(_) => Some(true),
+            Ok(response) => origin::is_failing(response.status()).then_some(false),
+        };
+        let now = self.shared.engine.now();
+        match (failing, held) {
+            (Some(unreachable), Some(Known::Record(record)))
+                if record.windows.usable_on_error(now, unreachable)
+                    && !self.shared.engine.suspects(&record.stamp, now) =>
+            {
+                Ok(self.serve(&record, now, Outcome::StaleOnError))
+            }
+            _ => answer,
+        }
+    }
+
     /// Straight to the origin, for this client alone.
     async fn pass(&mut self, detail: &'static str) -> Answer<S, B, RB> {
         let Some((service, request)) = self.own.take() else {
@@ -408,7 +432,10 @@ fn forward_reason(sighted: &Sighted) -> Fwd {
 /// are for one request each, so nobody gains by waiting for another's.
 fn always_validated(sighted: &Sighted) -> bool {
     match &sighted.known {
-        Some(Known::Record(record)) => record.lifetime.stale_left().is_zero(),
+        Some(Known::Record(record)) => {
+            let lifetime = &record.lifetime;
+            lifetime.fresh_left().is_zero() && lifetime.stale_while_revalidate.is_zero()
+        }
         _ => false,
     }
 }

@@ -60,7 +60,7 @@ where
         let phase = record.windows.phase(now);
         let usable = matches!(phase, Phase::Fresh | Phase::Stale);
         let outcome = match by {
-            By::OnError if record.windows.usable_on_error(now) => Outcome::StaleOnError,
+            By::OnError if record.windows.usable_on_error(now, true) => Outcome::StaleOnError,
             By::Local if usable && phase == Phase::Fresh => Outcome::Hit,
             By::Local | By::OnError if usable => Outcome::Stale,
             By::Shared if phase == Phase::Fresh => Outcome::SharedHit,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderValue, LAST_MODIFIED,
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderValue, LAST_MODIFIED, SET_COOKIE,
 };
 use http::{Method, Request, Response, StatusCode, response};
 use http_body::Body;
@@ -16,13 +16,15 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 use tower_service::Service;
 
-use crate::config::Shared;
+use crate::config::{Scope, Shared};
 use crate::engine::Failure;
 use crate::engine::origin::{Draft, Fetched, Origin, Source};
 use crate::entry::{Head, Record};
 use crate::flight::{Broken, Item};
+use crate::semantics::directives::ResponseDirectives;
+use crate::semantics::policy::SetCookie;
 use crate::semantics::storable::{self, Refusal, RequestTraits};
-use crate::semantics::vary::{self, Vary};
+use crate::semantics::vary::Vary;
 use crate::semantics::{fields, validate};
 use crate::shared::BoxFuture;
 
@@ -51,6 +53,7 @@ where
     parts: Option<(S, Request<B>)>,
     back: Option<Return<S, B, RB>>,
     shared: Arc<Shared>,
+    scope: Arc<Scope>,
     traits: RequestTraits,
 }
 
@@ -66,6 +69,7 @@ where
         service: S,
         request: Request<B>,
         shared: Arc<Shared>,
+        scope: Arc<Scope>,
         authorized: bool,
     ) -> (Self, oneshot::Receiver<Back<S, B, RB, S::Error>>) {
         let (back, receiver) = oneshot::channel();
@@ -78,6 +82,7 @@ where
                 parts: Some((service, request)),
                 back: Some(back),
                 shared,
+                scope,
                 traits,
             },
             receiver,
@@ -115,6 +120,7 @@ where
     fn fetch(mut self: Box<Self>, basis: Option<Arc<Record>>) -> BoxFuture<'static, Fetched> {
         Box::pin(async move {
             let (mut service, mut request) = self.parts.take().expect("an origin is asked once");
+            let held = basis.clone();
             let basis = basis.filter(|basis| has_validator(&basis.head.headers));
             validate::ask_conditionally(
                 request.headers_mut(),
@@ -142,7 +148,7 @@ where
             {
                 return self.confirm(&basis, response, sent, received);
             }
-            self.judge(response, sent, received)
+            self.judge(response, held.as_deref(), sent, received)
         })
     }
 }
@@ -156,6 +162,7 @@ where
     fn judge(
         &mut self,
         response: Response<RB>,
+        held: Option<&Record>,
         sent: std::time::SystemTime,
         received: std::time::SystemTime,
     ) -> Fetched {
@@ -165,7 +172,7 @@ where
             &self.traits,
             status,
             headers,
-            &self.shared.policy,
+            &self.scope.policy,
             sent,
             received,
         );
@@ -175,20 +182,29 @@ where
                 Some(("too-large", false))
             }
             Ok(_) if is_event_stream(headers) => Some(("event-stream", false)),
+            // An error that may be stored does not take the place of what may still be served.
+            Ok(_) if is_failing(status) && held.is_some_and(|held| self.may_replace(held)) => {
+                Some(("origin-error", false))
+            }
             Ok(_) => None,
         };
         match (judged, refused) {
             (Ok(lifetime), None) => {
-                let vary = match vary::parse(headers) {
+                let policy = &self.scope.policy;
+                let vary = match policy.vary(headers) {
                     Vary::Fields(fields) => fields,
                     Vary::None | Vary::Any => Vec::new(),
                 };
-                let (parts, body) = response.into_parts();
-                let withheld = fields::withheld(&parts.headers);
+                let (mut parts, body) = response.into_parts();
+                if policy.set_cookie == SetCookie::Strip {
+                    parts.headers.remove(SET_COOKIE);
+                }
+                let directives = policy.directives(&parts.headers);
+                let withheld = fields::withheld(&parts.headers, &directives);
+                let head = stored_head(&parts, &directives, received);
                 if !withheld.is_empty() {
                     self.give_back(Back::Withheld(withheld));
                 }
-                let head = stored_head(&parts, received);
                 Fetched::Storable(Draft {
                     head,
                     lifetime,
@@ -200,8 +216,7 @@ where
             (_, refused) => {
                 let (reason, authorized_only) = refused.unwrap_or(("uncacheable", false));
                 self.give_back(Back::Response(response));
-                // RFC 5861 §4: these mean that the origin fails.
-                if matches!(status.as_u16(), 500 | 502 | 503 | 504) {
+                if is_failing(status) {
                     return Fetched::Failed(Failure {
                         status: status.as_u16(),
                         detail: "origin-error",
@@ -213,6 +228,12 @@ where
                 }
             }
         }
+    }
+
+    /// True if what is held may be served in place of an error.
+    fn may_replace(&self, held: &Record) -> bool {
+        let now = self.shared.engine.now();
+        held.windows.usable_on_error(now, false)
     }
 
     fn confirm(
@@ -231,9 +252,15 @@ where
                 authorized_only: false,
             };
         }
-        let mut head = validate::freshened(&basis.head, response.headers());
+        let policy = &self.scope.policy;
+        let mut not_modified = response.into_parts().0.headers;
+        if policy.set_cookie == SetCookie::Strip {
+            not_modified.remove(SET_COOKIE);
+        }
+        let directives = policy.directives(&not_modified);
+        let mut head = validate::freshened(&basis.head, &not_modified, &directives);
         fields::ensure_date(&mut head.headers, received);
-        if !covers(basis, &vary::parse(&head.headers)) {
+        if !covers(basis, &policy.vary(&head.headers)) {
             // What is stored was chosen without a field that now matters: it is this client's only.
             self.give_back(Back::Confirmed(head, basis.body.clone()));
             return Fetched::Refused {
@@ -241,15 +268,8 @@ where
                 authorized_only: false,
             };
         }
-        let policy = &self.shared.policy;
-        match storable::judge_freshened(
-            &self.traits,
-            &head,
-            response.headers(),
-            policy,
-            sent,
-            received,
-        ) {
+        match storable::judge_freshened(&self.traits, &head, &not_modified, policy, sent, received)
+        {
             Ok(lifetime) => Fetched::Confirmed { head, lifetime },
             Err(refusal) => {
                 self.give_back(Back::Confirmed(head, basis.body.clone()));
@@ -262,8 +282,17 @@ where
     }
 }
 
-fn stored_head(parts: &response::Parts, received: std::time::SystemTime) -> Head {
-    let mut headers = fields::stored(&parts.headers);
+/// RFC 5861 §4: these mean that the origin fails.
+pub(crate) fn is_failing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+fn stored_head(
+    parts: &response::Parts,
+    directives: &ResponseDirectives,
+    received: std::time::SystemTime,
+) -> Head {
+    let mut headers = fields::stored(&parts.headers, directives);
     fields::ensure_date(&mut headers, received);
     Head {
         status: parts.status,

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower::ServiceExt;
 use tower_service::Service;
 
-use crate::config::Shared;
+use crate::config::{Scope, Shared};
 use crate::event::{Incident, Outcome};
 use crate::key::{EntryId, Key};
 use crate::local::Verdict;
@@ -29,6 +29,7 @@ pub(crate) struct Passing {
 pub(crate) struct Doubt {
     pub(crate) verdict: Arc<Verdict>,
     pub(crate) traits: RequestTraits,
+    pub(crate) scope: Arc<Scope>,
     pub(crate) sent: SystemTime,
 }
 
@@ -55,7 +56,7 @@ impl Passing {
                 &doubt.traits,
                 status,
                 headers,
-                &shared.policy,
+                &doubt.scope.policy,
                 doubt.sent,
                 received,
             );

@@ -46,7 +46,8 @@ impl Shared {
             if head.status.is_success() && validate::not_modified(asked.headers, head) {
                 let mut response = Response::new(ResponseBody::empty());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
-                *response.headers_mut() = validate::not_modified_headers(head);
+                *response.headers_mut() =
+                    validate::not_modified_headers(head, &self.scope.policy.targets);
                 response
             } else {
                 let mut headers = head.headers.clone();

@@ -147,6 +147,7 @@ impl<S> CacheService<S> {
                 passing.doubt = Some(Doubt {
                     verdict,
                     traits,
+                    scope: Arc::clone(&self.shared.scope),
                     sent,
                 });
                 return ResponseFuture::pass(self.inner.clone(), request, passing);

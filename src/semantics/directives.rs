@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
 
 use crate::semantics::list::{members, trim, unquote};
+use crate::semantics::targeted;
 
 /// What the origin says about a response (RFC 9111 §5.2.2; RFC 5861; RFC 8246).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,17 +28,25 @@ pub(crate) struct ResponseDirectives {
     pub(crate) proxy_revalidate: bool,
     pub(crate) must_understand: bool,
     pub(crate) immutable: bool,
+    /// `Expires` does not count: a targeted field does in its place (RFC 9213 §2.2).
+    pub(crate) without_expires: bool,
 }
 
 impl ResponseDirectives {
-    /// Reads all `Cache-Control` lines as one list. Allocates only for qualified forms.
-    pub(crate) fn parse(headers: &HeaderMap) -> Self {
+    /// What holds for a cache with these targeted fields: the first valid one of them, else all
+    /// `Cache-Control` lines as one list. Without a targeted field it allocates only for qualified
+    /// forms.
+    pub(crate) fn of(headers: &HeaderMap, targets: &[HeaderName]) -> Self {
+        targeted::select(headers, targets).unwrap_or_else(|| Self::parse(headers))
+    }
+
+    fn parse(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
         each(headers, |name, argument| found.take(name, argument));
         found
     }
 
-    fn take(&mut self, name: &[u8], argument: Argument<'_>) {
+    pub(crate) fn take(&mut self, name: &[u8], argument: Argument<'_>) {
         match name {
             b"max-age" => self.max_age = self.max_age.or(Some(argument.lifetime())),
             b"s-maxage" => self.s_maxage = self.s_maxage.or(Some(argument.lifetime())),
@@ -113,19 +122,24 @@ impl RequestDirectives {
 
 /// What follows a directive's name.
 #[derive(Debug, Clone, Copy)]
-enum Argument<'a> {
+pub(crate) enum Argument<'a> {
     None,
     /// A token, or the inside of a quoted string: both mean the same (RFC 9111 §5.2).
     Text(&'a [u8]),
-    /// White space around the equals sign: not a directive's argument by the grammar.
+    /// An integer of a structured field.
+    Number(&'a [u8]),
+    /// A string of a structured field: names, and no number.
+    Names(&'a [u8]),
+    /// White space around the equals sign, or a structured value of a type that no directive has:
+    /// not an argument by the grammar.
     Malformed,
 }
 
 impl Argument<'_> {
     fn seconds(self) -> Option<Duration> {
         match self {
-            Self::Text(text) => delta_seconds(text),
-            Self::None | Self::Malformed => None,
+            Self::Text(text) | Self::Number(text) => delta_seconds(text),
+            Self::None | Self::Names(_) | Self::Malformed => None,
         }
     }
 
@@ -137,7 +151,9 @@ impl Argument<'_> {
     /// Adds the listed field names; false if this is not a list of names, so that the directive
     /// has to be taken as the stricter, unqualified one.
     fn fields(self, into: &mut Vec<HeaderName>) -> bool {
-        let Self::Text(text) = self else { return false };
+        let (Self::Text(text) | Self::Names(text)) = self else {
+            return false;
+        };
         let before = into.len();
         for name in text.split(|&byte| byte == b',').map(trim) {
             if name.is_empty() {

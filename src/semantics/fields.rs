@@ -17,8 +17,7 @@ use crate::semantics::list::members;
 ///
 /// Each value gets its own bytes: those that came from a connection are slices of its read buffer
 /// and would keep all of that alive.
-pub(crate) fn stored(headers: &HeaderMap) -> HeaderMap {
-    let directives = ResponseDirectives::parse(headers);
+pub(crate) fn stored(headers: &HeaderMap, directives: &ResponseDirectives) -> HeaderMap {
     let listed = listed(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
@@ -31,8 +30,7 @@ pub(crate) fn stored(headers: &HeaderMap) -> HeaderMap {
 
 /// The end-to-end fields that [`stored`] leaves out for the sake of everyone but the client whose
 /// request this answers.
-pub(crate) fn withheld(headers: &HeaderMap) -> HeaderMap {
-    let directives = ResponseDirectives::parse(headers);
+pub(crate) fn withheld(headers: &HeaderMap, directives: &ResponseDirectives) -> HeaderMap {
     let listed = listed(headers);
     let mut kept = HeaderMap::new();
     for (name, value) in headers {

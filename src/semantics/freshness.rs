@@ -25,11 +25,13 @@ pub(crate) fn explicit(
     made: SystemTime,
 ) -> Option<Duration> {
     let stated = directives.s_maxage.or(directives.max_age);
-    stated.or_else(|| {
-        let expires = headers.get(EXPIRES)?;
+    if stated.is_some() || directives.without_expires {
+        return stated;
+    }
+    headers.get(EXPIRES).map(|expires| {
         // An invalid date, "0" above all, means that it has expired (RFC 9111 §5.3).
         let until = date::parse(expires.as_bytes()).unwrap_or(made);
-        Some(between(made, until).min(LONGEST))
+        between(made, until).min(LONGEST)
     })
 }
 

@@ -8,7 +8,8 @@ use http::header::{ETAG, HeaderMap, LAST_MODIFIED, SET_COOKIE};
 use crate::entry::{Head, Lifetime};
 use crate::semantics::directives::ResponseDirectives;
 use crate::semantics::freshness;
-use crate::semantics::vary::{self, Vary};
+use crate::semantics::policy::{Policy, SetCookie};
+use crate::semantics::vary::Vary;
 
 /// What the decision needs to know of the request.
 #[derive(Debug, Clone, Copy)]
@@ -17,23 +18,6 @@ pub(crate) struct RequestTraits {
     pub(crate) authorization: bool,
     /// It was sent to the origin as GET.
     pub(crate) method_get: bool,
-}
-
-/// The settings that bear on it.
-#[derive(Debug, Clone)]
-pub(crate) struct Policy {
-    /// The lifetime of what the origin says nothing about. Beats the heuristic.
-    pub(crate) default_ttl: Option<Duration>,
-    /// Staleness that the user permits where the origin does not forbid it.
-    pub(crate) grace: Duration,
-    /// The same for when the origin fails.
-    pub(crate) stale_if_error: Option<Duration>,
-    /// How long to keep what has a validator past its use.
-    pub(crate) keep: Duration,
-    /// Store responses with `Set-Cookie`.
-    pub(crate) store_set_cookie: bool,
-    /// The longest lifetime that is guessed.
-    pub(crate) heuristic_cap: Duration,
 }
 
 /// Why a response is not stored.
@@ -121,25 +105,24 @@ fn weigh(
     policy: &Policy,
     timing: &Timing,
 ) -> Result<Lifetime, Refusal> {
-    let directives = ResponseDirectives::parse(headers);
+    let directives = policy.directives(headers);
     permitted(request, status, headers, policy, &directives)?;
 
     let fresh = fresh(status, headers, policy, &directives, timing.made)?;
-    let (stale_while_revalidate, stale_if_error) = if directives.forbids_stale() {
-        (Duration::ZERO, Duration::ZERO)
-    } else {
-        let stated = directives.stale_while_revalidate.unwrap_or_default();
-        let on_error = directives.stale_if_error.or(policy.stale_if_error);
-        (stated.max(policy.grace), on_error.unwrap_or_default())
-    };
+    let Staleness {
+        while_revalidate,
+        if_error,
+        if_unreachable,
+    } = staleness(&directives, policy);
     let validator = [ETAG, LAST_MODIFIED]
         .iter()
         .any(|name| headers.contains_key(name) && !directives.withholds(name));
     let lifetime = Lifetime {
         age: timing.age,
         fresh,
-        stale_while_revalidate,
-        stale_if_error,
+        stale_while_revalidate: while_revalidate,
+        stale_if_error: if_error,
+        stale_if_unreachable: if_unreachable,
         keep: if validator {
             policy.keep
         } else {
@@ -150,6 +133,33 @@ fn weigh(
         return Err(Refusal::NoFreshness);
     }
     Ok(lifetime)
+}
+
+struct Staleness {
+    while_revalidate: Duration,
+    if_error: Duration,
+    if_unreachable: Duration,
+}
+
+/// For how long past freshness it may be served (RFC 9111 §4.2.4; RFC 5861).
+fn staleness(directives: &ResponseDirectives, policy: &Policy) -> Staleness {
+    if directives.forbids_stale() {
+        return Staleness {
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            if_unreachable: Duration::ZERO,
+        };
+    }
+    let stated = directives.stale_while_revalidate.unwrap_or_default();
+    let if_error = directives.stale_if_error.or(policy.stale_if_error);
+    Staleness {
+        while_revalidate: stated.max(policy.grace),
+        if_error: if_error.unwrap_or_default(),
+        // An origin that speaks of errors means this one too, and may want less.
+        if_unreachable: directives
+            .stale_if_error
+            .unwrap_or(policy.stale_if_unreachable),
+    }
 }
 
 /// RFC 9111 §3 for a shared cache, apart from freshness.
@@ -188,13 +198,13 @@ fn permitted(
     // Not of the RFC: a cookie that is shared by mistake hands one user's session to another.
     // A cookie that is withheld from the store (§5.2.2.4) does no harm.
     if headers.contains_key(SET_COOKIE)
-        && !policy.store_set_cookie
+        && policy.set_cookie == SetCookie::Refuse
         && !directives.withholds(&SET_COOKIE)
     {
         return Err(Refusal::SetCookie);
     }
     // §4.1: it would never match.
-    if vary::parse(headers) == Vary::Any {
+    if policy.vary(headers) == Vary::Any {
         return Err(Refusal::VaryAny);
     }
     Ok(())
@@ -208,9 +218,12 @@ fn fresh(
     directives: &ResponseDirectives,
     made: SystemTime,
 ) -> Result<Duration, Refusal> {
-    let explicit = freshness::explicit(directives, headers, made);
-    let guessable = directives.public || freshness::heuristically_cacheable(status);
-    if explicit.is_none() && !guessable {
+    let by_default = freshness::heuristically_cacheable(status);
+    let imposed = policy.ttl.filter(|_| by_default && status.as_u16() < 400);
+    let explicit = imposed.or_else(|| freshness::explicit(directives, headers, made));
+    let configured = policy.status_ttl(status);
+    let guessable = directives.public || by_default;
+    if explicit.is_none() && configured.is_none() && !guessable {
         return Err(Refusal::NoFreshness);
     }
     // §5.2.2.4: stored, but never used without asking.
@@ -218,6 +231,7 @@ fn fresh(
         return Ok(Duration::ZERO);
     }
     explicit
+        .or(configured)
         .or(policy.default_ttl)
         .or_else(|| freshness::heuristic(headers, made, policy.heuristic_cap))
         .ok_or(Refusal::NoFreshness)

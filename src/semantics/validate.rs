@@ -61,8 +61,13 @@ pub(crate) fn selects(stored: &Head, not_modified: &HeaderMap) -> bool {
 ///
 /// Judge the result again: the 304 may have made it unfit for storing. A `Date` that the 304 does
 /// not renew is dropped; [`ensure_date`](crate::semantics::fields::ensure_date) gives the new one.
-pub(crate) fn freshened(stored: &Head, not_modified: &HeaderMap) -> Head {
-    let directives = ResponseDirectives::parse(not_modified);
+///
+/// `directives` are those of the 304.
+pub(crate) fn freshened(
+    stored: &Head,
+    not_modified: &HeaderMap,
+    directives: &ResponseDirectives,
+) -> Head {
     let listed = listed(not_modified);
     let provided = |name: &HeaderName| {
         storable(name, &listed) && !DESCRIBE_CONTENT.contains(name) && !directives.withholds(name)
@@ -126,20 +131,13 @@ fn unchanged_since(request: &HeaderMap, head: &Head) -> bool {
 }
 
 /// The fields of a 304 for this head (RFC 9110 §15.4.5): those that the 200 would have had and
-/// that a cache has to update, and `Last-Modified` if it is the only validator.
-pub(crate) fn not_modified_headers(head: &Head) -> HeaderMap {
-    const ALWAYS: [HeaderName; 7] = [
-        CACHE_CONTROL,
-        HeaderName::from_static("cdn-cache-control"),
-        CONTENT_LOCATION,
-        DATE,
-        ETAG,
-        EXPIRES,
-        VARY,
-    ];
-    let mut headers = HeaderMap::with_capacity(ALWAYS.len());
-    for name in ALWAYS {
-        for value in head.headers.get_all(&name) {
+/// that a cache has to update, among them the targeted ones (RFC 9213 §2.2: who comes next may be
+/// meant by them as well), and `Last-Modified` if it is the only validator.
+pub(crate) fn not_modified_headers(head: &Head, targets: &[HeaderName]) -> HeaderMap {
+    const ALWAYS: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY];
+    let mut headers = HeaderMap::with_capacity(ALWAYS.len() + targets.len());
+    for name in ALWAYS.iter().chain(targets) {
+        for value in head.headers.get_all(name) {
             headers.append(name.clone(), value.clone());
         }
     }

@@ -165,6 +165,8 @@ pub enum BlockKind {
         failures: u32,
         /// The status that stands for the failure (502, 504, or the origin's own 5xx).
         status: u16,
+        /// The origin could not be reached at all.
+        unreachable: bool,
     },
     /// The response cannot be stored: everyone goes to the origin alone.
     Uncacheable,

@@ -96,6 +96,7 @@ pub(crate) async fn a_mark_holds_everyone_off_but_who_insists(bench: &dyn Bench)
     let failing = BlockKind::Failing {
         failures: 3,
         status: 504,
+        unreachable: true,
     };
     for kind in [failing, BlockKind::Uncacheable] {
         let id = fresh_id();

@@ -81,7 +81,9 @@ async fn a_cold_conditional_request_is_asked_unconditionally_and_answered_condit
 #[tokio::test(start_paused = true)]
 async fn validators_are_used_within_keep_and_not_after() {
     let site = Site::with(
-        bellwether::Cache::builder().keep(Duration::from_secs(10)),
+        bellwether::Cache::builder()
+            .stale_if_unreachable(Duration::ZERO)
+            .keep(Duration::from_secs(10)),
         |_, n| tagged(n),
     );
     site.get("/").await;

@@ -33,6 +33,7 @@ impl Spec {
             fresh: Duration::from_millis(self.fresh),
             stale_while_revalidate: Duration::from_millis(self.stale),
             stale_if_error: Duration::from_millis(self.on_error),
+            stale_if_unreachable: Duration::ZERO,
             keep: Duration::from_secs(60),
         }
     }

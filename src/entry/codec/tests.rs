@@ -26,6 +26,7 @@ fn lifetime() -> Lifetime {
         fresh: Duration::from_secs(60),
         stale_while_revalidate: Duration::from_secs(5),
         stale_if_error: Duration::from_secs(9),
+        stale_if_unreachable: Duration::from_secs(11),
         keep: Duration::from_secs(7),
     }
 }
@@ -90,21 +91,25 @@ fn a_renewed_meta_goes_with_the_old_body() {
 #[test]
 fn what_does_not_belong_is_told_apart() {
     let meta = sample();
-    let mut newer = meta.to_vec();
-    newer[2] = b'2';
-    let no_status = [0_u8; 2 + 6 * 8 + 4 + 24];
-    let mut many = [0_u8; 2 + 6 * 8 + 4 + 24];
+    let [older, newer] = [b'1', b'3'].map(|version| {
+        let mut meta = meta.to_vec();
+        meta[2] = version;
+        meta
+    });
+    let no_status = [0_u8; 2 + 7 * 8 + 4 + 24];
+    let mut many = [0_u8; 2 + 7 * 8 + 4 + 24];
     many[1] = 200;
-    many[2 + 6 * 8..][..4].copy_from_slice(&u32::MAX.to_be_bytes());
+    many[2 + 7 * 8..][..4].copy_from_slice(&u32::MAX.to_be_bytes());
     for (meta, key, body, flaw) in [
         (meta.clone(), KEY, &b"hallo"[..], Flaw::BodyChecksum),
         (meta.clone(), KEY, b"hell", Flaw::BodyLength),
         (meta.clone(), KEY, b"", Flaw::BodyLength),
         (meta.clone(), b"other", BODY, Flaw::OtherKey),
+        (older.into(), KEY, BODY, Flaw::Version),
         (newer.into(), KEY, BODY, Flaw::Version),
         (Bytes::new(), KEY, BODY, Flaw::Truncated),
-        (Bytes::from_static(b"bw1"), KEY, BODY, Flaw::Truncated),
-        (Bytes::from_static(b"bw1r...."), KEY, BODY, Flaw::Truncated),
+        (Bytes::from_static(b"bw2"), KEY, BODY, Flaw::Truncated),
+        (Bytes::from_static(b"bw2r...."), KEY, BODY, Flaw::Truncated),
         (Bytes::from_static(b"HTTP/1.1"), KEY, BODY, Flaw::Magic),
         (sealed(b'?', b""), KEY, BODY, Flaw::Kind),
         (sealed(RESPONSE, b""), KEY, BODY, Flaw::Truncated),
@@ -154,15 +159,16 @@ fn the_format_stays_as_it_is() {
     assert_eq!(hex(&rule), GOLDEN_RULE.replace(['\n', ' '], ""));
 }
 
-/// Frame, key, status, five times, cost, number of fields, four fields, body, digest.
+/// Frame, key, status, six times, cost, number of fields, four fields, body, digest.
 const GOLDEN_RESPONSE: &str = "
-    62773172
+    62773272
     000000106578616d706c652e636f6d202f613f62
     00c8
     0000000000000001
     0000000003938700
     00000000004c4b40
     0000000000895440
+    0000000000a7d8c0
     00000000006acfc0
     000000000003d090
     00000004
@@ -172,16 +178,16 @@ const GOLDEN_RESPONSE: &str = "
     010008782d73656372657400000000
     0000000000000005
     ea8f163db38682925e4491c5e58d4bb3
-    60e652cfe5857caea356047661f21f23
+    0d180239dd485eb8c540cdb8fc94cb3d
 ";
 /// Frame, key, generation, number of names, one name, digest.
 const GOLDEN_RULE: &str = "
-    62773176
+    62773276
     000000106578616d706c652e636f6d202f613f62
     0000000000000007
     00000001
     0006616363657074
-    d66b17eb5c1f1741c27bb4a32c4a78d9
+    23921a32c8423114236cd50629a6c80e
 ";
 
 fn any_head() -> impl Strategy<Value = Head> {
@@ -205,16 +211,17 @@ proptest! {
     #[test]
     fn whatever_is_written_reads_back(
         head in any_head(),
-        times in any::<[u64; 6]>(),
+        times in any::<[u64; 7]>(),
         key in proptest::collection::vec(any::<u8>(), 0..60),
         body in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        let [age, fresh, swr, sie, keep, cost] = times.map(Duration::from_micros);
+        let [age, fresh, swr, sie, siu, keep, cost] = times.map(Duration::from_micros);
         let lifetime = Lifetime {
             age,
             fresh,
             stale_while_revalidate: swr,
             stale_if_error: sie,
+            stale_if_unreachable: siu,
             keep,
         };
         let digest = BodyDigest::of(&body);
@@ -226,7 +233,7 @@ proptest! {
     #[test]
     fn random_bytes_are_flawed(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(decode(KEY, &bytes.clone().into(), BODY).is_err());
-        let framed = [b"bw1r", &bytes[..]].concat();
+        let framed = [b"bw2r", &bytes[..]].concat();
         prop_assert!(decode(KEY, &framed.into(), BODY).is_err());
     }
 

@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::entry::codec::Flaw;
 
 const MAGIC: &[u8; 2] = b"bw";
-const VERSION: u8 = b'1';
+const VERSION: u8 = b'2';
 
 /// The first 128 bits of BLAKE3.
 pub(super) type Digest = [u8; 16];

@@ -55,6 +55,7 @@ fn every_response_directive_is_read_in_any_case() {
             proxy_revalidate: true,
             must_understand: true,
             immutable: true,
+            without_expires: false,
         }
     );
 }

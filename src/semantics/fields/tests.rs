@@ -2,7 +2,11 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
-use super::*;
+use super::{stored as stored_by, *};
+
+fn stored(headers: &HeaderMap) -> HeaderMap {
+    stored_by(headers, &ResponseDirectives::of(headers, &[]))
+}
 
 fn head(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();

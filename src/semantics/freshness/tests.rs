@@ -31,7 +31,7 @@ fn fields(fields: &[(&str, &str)]) -> HeaderMap {
 
 fn stated(list: &[(&str, &str)]) -> Option<u64> {
     let headers = fields(list);
-    let directives = ResponseDirectives::parse(&headers);
+    let directives = ResponseDirectives::of(&headers, &[]);
     let made = made(&headers, at(NOW));
     explicit(&directives, &headers, made).map(|fresh| fresh.as_secs())
 }

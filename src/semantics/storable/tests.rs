@@ -26,12 +26,9 @@ fn now() -> SystemTime {
 
 fn policy() -> Policy {
     Policy {
-        default_ttl: None,
-        grace: Duration::ZERO,
-        stale_if_error: None,
         keep: secs(60),
-        store_set_cookie: false,
         heuristic_cap: DAY,
+        ..Policy::default()
     }
 }
 
@@ -145,7 +142,7 @@ fn cookies_are_stored_only_by_order_or_if_they_are_left_out() {
     let cookie = "set-cookie: a=b";
     assert_eq!(plain(200, &[LONG, cookie]), Err(Refusal::SetCookie));
     let ordered = Policy {
-        store_set_cookie: true,
+        set_cookie: SetCookie::Share,
         ..policy()
     };
     assert_eq!(fresh(with(&GET, 200, &[LONG, cookie], &ordered)), Ok(3600));
@@ -312,4 +309,124 @@ fn a_freshened_response_is_as_old_as_its_304() {
     assert_eq!(judged(&["date: Wed, 31 Dec 2025 23:59:55 GMT"]), 5);
     let date = date::render(now()).unwrap();
     assert_eq!(judged(&[&format!("date: {}", date.to_str().unwrap())]), 0);
+}
+
+// ===== what the settings say over the origin =====
+
+const fn fresh_of(lifetime: &Lifetime) -> u64 {
+    lifetime.fresh.as_secs()
+}
+
+#[test]
+fn an_imposed_lifetime_is_for_successes_and_redirections_and_beats_the_origins() {
+    let imposing = Policy {
+        ttl: Some(secs(7)),
+        ..policy()
+    };
+    let judged = |status, lines: &[&str]| {
+        let judged = with(&GET, status, lines, &imposing);
+        judged.as_ref().map(fresh_of).map_err(|refusal| *refusal)
+    };
+    assert_eq!(judged(200, &[]), Ok(7));
+    assert_eq!(judged(200, &["cache-control: max-age=60"]), Ok(7));
+    assert_eq!(judged(301, &[]), Ok(7));
+    // An error, and a status that is not cacheable by itself: as the origin says.
+    assert_eq!(judged(404, &["cache-control: max-age=60"]), Ok(60));
+    assert_eq!(judged(302, &[]), Err(Refusal::NoFreshness));
+    // What forbids storing or using stays in force.
+    assert_eq!(
+        judged(200, &["cache-control: no-store"]),
+        Err(Refusal::NoStore)
+    );
+    assert_eq!(
+        judged(200, &["cache-control: private"]),
+        Err(Refusal::Private)
+    );
+    assert_eq!(
+        judged(200, &["cache-control: no-cache", "etag: \"a\""]),
+        Ok(0)
+    );
+}
+
+#[test]
+fn a_lifetime_by_status_fills_the_origins_silence_only() {
+    let negative = Policy {
+        status_ttl: vec![(404..=404, secs(5)), (500..=599, secs(1))],
+        default_ttl: Some(secs(30)),
+        ..policy()
+    };
+    let judged = |status, lines: &[&str]| {
+        let judged = with(&GET, status, lines, &negative);
+        judged.as_ref().map(fresh_of).map_err(|refusal| *refusal)
+    };
+    assert_eq!(judged(404, &[]), Ok(5));
+    assert_eq!(judged(404, &["cache-control: max-age=60"]), Ok(60));
+    assert_eq!(
+        judged(404, &["cache-control: no-store"]),
+        Err(Refusal::NoStore)
+    );
+    assert_eq!(judged(500, &[]), Ok(1));
+    assert_eq!(judged(200, &[]), Ok(30));
+    assert_eq!(judged(403, &[]), Err(Refusal::NoFreshness));
+}
+
+#[test]
+fn a_targeted_field_counts_in_place_of_cache_control_and_expires() {
+    let expires = "expires: Thu, 01 Jan 2026 01:00:00 GMT";
+    let date = "date: Thu, 01 Jan 2026 00:00:00 GMT";
+    let private = "cache-control: private, no-store";
+    let lifetime = plain(
+        200,
+        &[private, "cdn-cache-control: max-age=9", date, expires],
+    );
+    assert_eq!(lifetime.as_ref().map(fresh_of), Ok(9));
+    assert_eq!(
+        plain(
+            200,
+            &["cdn-cache-control: no-store", "cache-control: max-age=9"]
+        ),
+        Err(Refusal::NoStore)
+    );
+    // Neither `max-age` nor, now, `Expires`: nothing to go by.
+    let silent = plain(302, &["cdn-cache-control: must-revalidate", date, expires]);
+    assert_eq!(silent, Err(Refusal::NoFreshness));
+    // An invalid one does not count.
+    let invalid = plain(200, &["cdn-cache-control: max-age=9,", private]);
+    assert_eq!(invalid, Err(Refusal::NoStore));
+}
+
+#[test]
+fn an_unreachable_origin_lets_stale_be_served_unless_the_response_has_its_own_say() {
+    let policy = Policy {
+        stale_if_unreachable: secs(60),
+        ..policy()
+    };
+    for (control, expected) in [
+        ("max-age=1", 60),
+        ("max-age=1, stale-if-error=5", 5),
+        ("max-age=1, stale-if-error=0", 0),
+        ("max-age=1, must-revalidate", 0),
+        ("max-age=1, proxy-revalidate", 0),
+        ("s-maxage=1", 0),
+    ] {
+        let line = format!("cache-control: {control}");
+        let lifetime = with(&GET, 200, &[&line], &policy).unwrap();
+        assert_eq!(lifetime.stale_if_unreachable, secs(expected), "{control}");
+    }
+}
+
+#[test]
+fn a_cookie_is_stored_only_if_it_is_to_be_stripped_or_shared() {
+    let lines = ["cache-control: max-age=1", "set-cookie: a=b"];
+    for (set_cookie, stored) in [
+        (SetCookie::Refuse, false),
+        (SetCookie::Strip, true),
+        (SetCookie::Share, true),
+    ] {
+        let policy = Policy {
+            set_cookie,
+            ..policy()
+        };
+        assert_eq!(with(&GET, 200, &lines, &policy).is_ok(), stored);
+    }
 }

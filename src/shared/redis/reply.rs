@@ -103,11 +103,19 @@ pub(super) fn content(reply: Value) -> Result<Option<(Fence, Content)>, Failure>
     Ok(Some((version, content)))
 }
 
-/// A mark as it is stored: `U`, or `B:failures:status`.
+/// A mark as it is stored: `U`, `B:failures:status`, or `N:failures:status` for an origin that
+/// cannot be reached.
 pub(super) fn mark_text(kind: BlockKind) -> String {
     match kind {
         BlockKind::Uncacheable => "U".into(),
-        BlockKind::Failing { failures, status } => format!("B:{failures}:{status}"),
+        BlockKind::Failing {
+            failures,
+            status,
+            unreachable,
+        } => {
+            let kind = if unreachable { 'N' } else { 'B' };
+            format!("{kind}:{failures}:{status}")
+        }
     }
 }
 
@@ -115,13 +123,17 @@ fn mark(text: &str) -> Result<BlockKind, Failure> {
     if text == "U" {
         return Ok(BlockKind::Uncacheable);
     }
-    let parts = text
-        .strip_prefix("B:")
-        .and_then(|rest| rest.split_once(':'));
-    let (failures, status) = parts.ok_or_else(|| odd("an unknown mark"))?;
+    let unknown = || odd("an unknown mark");
+    let (unreachable, rest) = match text.split_once(':').ok_or_else(unknown)? {
+        ("B", rest) => (false, rest),
+        ("N", rest) => (true, rest),
+        _ => return Err(unknown()),
+    };
+    let (failures, status) = rest.split_once(':').ok_or_else(unknown)?;
     Ok(BlockKind::Failing {
         failures: number(failures)?,
         status: number(status)?,
+        unreachable,
     })
 }
 
@@ -235,6 +247,12 @@ mod tests {
             BlockKind::Failing {
                 failures: 3,
                 status: 502,
+                unreachable: false,
+            },
+            BlockKind::Failing {
+                failures: 1,
+                status: 504,
+                unreachable: true,
             },
         ] {
             assert_eq!(mark(&mark_text(kind)).unwrap(), kind);
