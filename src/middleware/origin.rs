@@ -244,9 +244,11 @@ where
         received: std::time::SystemTime,
     ) -> Fetched {
         if !validate::selects(&basis.head, response.headers()) {
-            // A 304 about another representation, and the one request is spent. The verdict sends
-            // the next ones unconditionally; what they bring overrules it, and is led without a
-            // basis.
+            // What we named is current, says the origin, and names something else (some add a
+            // suffix to the tag of a compressed response, and drop it here). It updates nothing
+            // (RFC 9111 §4.3.4), but answers this client. The verdict sends the next ones
+            // unconditionally; what they bring overrules it, and is led without a basis.
+            self.give_back(Back::Confirmed(basis.head.clone(), basis.body.clone()));
             return Fetched::Refused {
                 reason: "unexpected-304",
                 authorized_only: false,

@@ -34,7 +34,34 @@ fn parse_folded(value: &[u8]) -> Option<SystemTime> {
         let zone = folded.len() - 3;
         folded[zone..].make_ascii_uppercase();
     }
-    httpdate::parse_http_date(std::str::from_utf8(folded).ok()?).ok()
+    let folded = std::str::from_utf8(folded).ok()?;
+    httpdate::parse_http_date(folded)
+        .ok()
+        .or_else(|| parse_of_another_day(folded))
+}
+
+/// The same with another day of the week: a wrong one makes a date no less clear. The library
+/// takes only the right one, so this finds which it is.
+fn parse_of_another_day(folded: &str) -> Option<SystemTime> {
+    const DAYS: [&str; 7] = [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
+    let end = folded.find(|letter: char| !letter.is_ascii_alphabetic())?;
+    let (given, rest) = folded.split_at(end);
+    let short = DAYS.iter().any(|day| day[..3] == *given);
+    if !short && !DAYS.contains(&given) {
+        return None;
+    }
+    DAYS.iter().find_map(|day| {
+        let day = if short { &day[..3] } else { day };
+        httpdate::parse_http_date(&format!("{day}{rest}")).ok()
+    })
 }
 
 /// The date in the first line of this field; `None` if there is none or it is not valid.
@@ -79,6 +106,9 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:37 gMT",
             "sunday, 06-nov-94 08:49:37 gmt",
             " \tSun, 06 Nov 1994 08:49:37 GMT ",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Wednesday, 06-Nov-94 08:49:37 GMT",
+            "Sat Nov  6 08:49:37 1994",
         ] {
             assert_eq!(parse(text.as_bytes()), Some(expected), "{text}");
         }
@@ -99,6 +129,8 @@ mod tests {
             "Thu, 18 Aug 2050 02.01.18 GMT",
             "Thu, 18 Aug 2050 2:01:18 GMT",
             "Thu, 31 Feb 2050 02:01:18 GMT",
+            "Day, 18 Aug 2050 02:01:18 GMT",
+            "Thursday, 18 Aug 2050 02:01:18 GMT",
             "Wednesday, 06-Nov-94 08:49:37 GMT and more",
         ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
