@@ -151,7 +151,8 @@ impl Drive {
             return Ok(());
         }
         match publish::read(
-            &self.job,
+            &self.job.key,
+            self.job.rule.clone(),
             view,
             content,
             asked,

@@ -6,6 +6,7 @@
 //! refresh, or [`refresh`]es from the [`origin`] and [`fill`]s body and stores.
 
 mod ask;
+mod consult;
 mod copy;
 pub(crate) mod core;
 mod drive;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::Moment;
-use crate::engine::landing::Job;
 use crate::engine::plan;
 use crate::entry::codec::{self, Flaw, Stored};
 use crate::entry::{Fence, Phase, Record, Stamp, VaryRule, Windows};
+use crate::key::Key;
 use crate::local::Known;
 use crate::shared::{Content, View};
 
@@ -73,14 +73,15 @@ pub(crate) fn copy(record: &Record) -> Record {
 
 /// Reads what the tier holds.
 pub(crate) fn read(
-    job: &Job,
+    key: &Key,
+    rule: Option<Arc<VaryRule>>,
     view: &View,
     content: &Content,
     asked: Moment,
     epoch: u64,
     beta: f64,
 ) -> Result<Known, Flaw> {
-    let key = job.key.text();
+    let key = key.text();
     let fence = Some(view.version);
     Ok(match codec::decode(key, &content.meta, &content.body)? {
         Stored::Rule { generation, fields } => {
@@ -109,7 +110,7 @@ pub(crate) fn read(
                 windows,
                 early: early(&windows, lifetime.stale_while_revalidate, cost, beta),
                 cost,
-                rule: job.rule.clone(),
+                rule,
                 stamp: Stamp::new(fence, Some(view.body_version), asked, epoch),
                 retry: Default::default(),
             }))

@@ -23,6 +23,7 @@ use crate::key::Key;
 use crate::local::Known;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::client::Client;
+use crate::middleware::demand::demand;
 use crate::middleware::origin::{self, Back, Outbound};
 use crate::middleware::pass::Passing;
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
@@ -165,16 +166,14 @@ where
                     return Ok(self.serve(record, now, Outcome::StaleOnError));
                 }
                 (Step::Unavailable, _) => {
-                    let failure = Failure {
-                        status: 504,
-                        detail: "only-if-cached",
-                    };
-                    return Ok(self.shared.fail(failure, Report::default()));
+                    let (shared, client) = (Arc::clone(&self.shared), Arc::clone(&self.client));
+                    return Ok(shared.consult(&client, sighted).await);
                 }
                 (Step::Pass, _) => return self.pass("uncacheable").await,
                 _ => Task::Refresh,
             };
-            let fwd = forward_reason(&sighted);
+            let fwd = forward_reason(&sighted, now);
+            let held = sighted.known.clone();
             let key = sighted
                 .variant
                 .as_ref()
@@ -249,6 +248,9 @@ where
                     }
                 }
                 Some(Landing::Failed(failure)) => {
+                    if let Some(response) = self.tolerated(held.as_ref()) {
+                        return Ok(response);
+                    }
                     if let Some((returned, _)) = own {
                         return self
                             .own_answer(returned, miss(fwd), Some(failure.detail), failure)
@@ -264,6 +266,14 @@ where
                 }
                 Some(landing) if !led && engine.came_too_late_for(&landing, key.id()).await => {
                     engine.flights.forget(key.id(), &wait);
+                }
+                Some(landing) if self.demands_more_than(&landing) => {
+                    let why = Some("request-directive");
+                    let Some((returned, _)) = own else {
+                        return self.pass("request-directive").await;
+                    };
+                    let failure = Failure::ABANDONED;
+                    return self.own_answer(returned, miss(fwd), why, failure).await;
                 }
                 Some(landing) => {
                     if let Some(response) = self.land(&landing, &key, fwd, own.as_mut()) {
@@ -287,6 +297,23 @@ where
             },
             miss(Fwd::Miss),
         ))
+    }
+
+    fn demands_more_than(&self, landing: &Landing) -> bool {
+        let now = self.shared.engine.now();
+        demand(&self.shared.scope, &self.client.headers)
+            .is_some_and(|demand| self.shared.fails_to_meet(&demand, landing, now))
+    }
+
+    /// The origin failed: what the client takes instead, if it said so.
+    fn tolerated(&self, held: Option<&Known>) -> Option<Response<ResponseBody<RB>>> {
+        let demand = demand(&self.shared.scope, &self.client.headers)?;
+        let Some(Known::Record(record)) = held else {
+            return None;
+        };
+        let now = self.shared.engine.now();
+        let helps = self.shared.helps(&demand, record, now);
+        helps.then(|| self.serve(record, now, Outcome::StaleOnError))
     }
 
     pub(crate) fn asked(&self) -> Asked<'_> {
@@ -420,8 +447,13 @@ fn miss(fwd: Fwd) -> Report {
 }
 
 /// Why a request goes forward (RFC 9211 §2.2).
-fn forward_reason(sighted: &Sighted) -> Fwd {
+fn forward_reason(sighted: &Sighted, now: Moment) -> Fwd {
     match &sighted.known {
+        Some(Known::Record(record))
+            if sighted.step == Step::Join(Task::Early) && now < record.windows.fresh_until =>
+        {
+            Fwd::Request
+        }
         Some(Known::Record(_)) => Fwd::Stale,
         _ if sighted.variant.is_some() => Fwd::VaryMiss,
         _ => Fwd::Miss,

@@ -53,6 +53,8 @@
 
 mod body;
 mod client;
+mod consult;
+mod demand;
 mod flock;
 mod future;
 mod landed;

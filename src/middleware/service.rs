@@ -18,6 +18,7 @@ use crate::event::Outcome;
 use crate::key::Key;
 use crate::local::Known;
 use crate::middleware::client::target;
+use crate::middleware::demand::demand;
 use crate::middleware::flock::{Flock, Sighted};
 use crate::middleware::pass::{Doubt, Passing};
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
@@ -181,6 +182,7 @@ impl Shared {
         let known = engine.local.get(primary);
         let Some(Known::Rule(rule)) = known else {
             let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
+            let step = self.heeding(step, headers, known.as_ref(), now);
             return Sighted {
                 variant: None,
                 rule: None,
@@ -219,11 +221,25 @@ impl Shared {
         let step = self
             .engine
             .plan(known.as_ref(), now, authorized, only_if_cached);
+        let step = self.heeding(step, headers, known.as_ref(), now);
         Sighted {
             variant: Some(variant),
             rule: Some(rule),
             known,
             step,
+        }
+    }
+
+    fn heeding(
+        &self,
+        step: Step,
+        headers: &http::HeaderMap,
+        known: Option<&Known>,
+        now: Moment,
+    ) -> Step {
+        match demand(&self.scope, headers) {
+            None => step,
+            Some(demand) => self.heed(step, &demand, known, now),
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod invalidate;
 mod list;
 pub(crate) mod policy;
 pub(crate) mod request;
+pub(crate) mod reuse;
 pub(crate) mod status;
 pub(crate) mod storable;
 mod tag;

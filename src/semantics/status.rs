@@ -17,6 +17,8 @@ pub(crate) enum Fwd {
     VaryMiss,
     /// What is stored was stale.
     Stale,
+    /// What is stored is fresh, but not what the request's directives demand.
+    Request,
 }
 
 impl Fwd {
@@ -28,6 +30,7 @@ impl Fwd {
             Self::Miss => "miss",
             Self::VaryMiss => "vary-miss",
             Self::Stale => "stale",
+            Self::Request => "request",
         }
     }
 }

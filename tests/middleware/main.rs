@@ -2,6 +2,7 @@
 
 mod cancel;
 mod conditional;
+mod directives;
 mod flock;
 mod invalidation;
 mod readiness;
