@@ -31,6 +31,10 @@ const SENSITIVE: u8 = 1;
 
 /// What was stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart as soon as it is made"
+)]
 pub(crate) enum Stored {
     /// A response, or one variant of it.
     Response {
