@@ -145,12 +145,12 @@ impl<S> CacheService<S> {
                     method_get: *request.method() == Method::GET,
                 };
                 let sent = self.shared.engine.clock.wall();
-                passing.doubt = Some(Doubt {
+                passing.doubt = Some(Box::new(Doubt {
                     verdict,
                     traits,
                     scope: Arc::clone(&self.shared.scope),
                     sent,
-                });
+                }));
                 return ResponseFuture::pass(self.inner.clone(), request, passing);
             }
             _ => {}
