@@ -4,12 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::vec;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
 use crate::flight::{Item, Reader};
+use crate::middleware::window::Window;
 
 /// The body of a response: the inner service's own, a stored one, or one that is being fetched.
 ///
@@ -26,10 +28,16 @@ pub struct ResponseBody<B> {
 enum Kind<B> {
     /// Passed on as it comes.
     Inner(#[pin] B),
+    /// A part of what would be passed on.
+    InnerPart(#[pin] B, Window),
     /// Stored; `None` once it is sent.
     Stored(Option<Bytes>),
+    /// Put together, frame by frame; none is empty.
+    Frames(vec::IntoIter<Bytes>),
     /// Read along while it is copied; with the bytes still to come, if they were announced.
     Log(Reader, Option<u64>),
+    /// A part of that. `None` once it is sent: the rest is of no interest, nor how it ends.
+    LogPart(Option<Reader>, Window),
 }
 
 impl<B> ResponseBody<B> {
@@ -56,6 +64,27 @@ impl<B> ResponseBody<B> {
             kind: Kind::Log(reader, length),
         }
     }
+
+    pub(crate) fn log_part(reader: Reader, window: Window) -> Self {
+        Self {
+            kind: Kind::LogPart(Some(reader), window),
+        }
+    }
+
+    pub(crate) fn frames(frames: Vec<Bytes>) -> Self {
+        Self {
+            kind: Kind::Frames(frames.into_iter()),
+        }
+    }
+
+    /// A part of the inner service's body. Any other stays as it is.
+    pub(crate) fn part(self, window: Window) -> Self {
+        let kind = match self.kind {
+            Kind::Inner(body) => Kind::InnerPart(body, window),
+            other => other,
+        };
+        Self { kind }
+    }
 }
 
 impl<B> Body for ResponseBody<B>
@@ -74,7 +103,25 @@ where
             KindProjection::Inner(body) => {
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into))
             }
+            KindProjection::InnerPart(mut body, window) => loop {
+                if window.left() == 0 {
+                    break None;
+                }
+                match ready!(body.as_mut().poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        if let Some(part) = frame.data_ref().and_then(|data| window.through(data)) {
+                            break Some(Ok(Frame::data(part)));
+                        }
+                    }
+                    Some(Err(error)) => {
+                        window.close();
+                        break Some(Err(error.into()));
+                    }
+                    None => break Some(Err(broken_off(window))),
+                }
+            },
             KindProjection::Stored(body) => body.take().map(|bytes| Ok(Frame::data(bytes))),
+            KindProjection::Frames(frames) => frames.next().map(|bytes| Ok(Frame::data(bytes))),
             KindProjection::Log(reader, left) => match ready!(reader.poll_next(cx)) {
                 Some(Ok(Item::Data(bytes))) => {
                     if let Some(left) = left {
@@ -86,13 +133,33 @@ where
                 Some(Err(_)) => Some(Err(Box::new(BodyError))),
                 None => None,
             },
+            KindProjection::LogPart(place, window) => loop {
+                let Some(reader) = place else { break None };
+                match ready!(reader.poll_next(cx)) {
+                    Some(Ok(Item::Data(bytes))) => {
+                        let part = window.through(&bytes);
+                        if window.left() == 0 {
+                            *place = None;
+                        }
+                        if let Some(part) = part {
+                            break Some(Ok(Frame::data(part)));
+                        }
+                    }
+                    Some(Ok(Item::Trailers(_)) | Err(_)) | None => {
+                        *place = None;
+                        break Some(Err(broken_off(window)));
+                    }
+                }
+            },
         })
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner(body) => body.is_end_stream(),
+            Kind::InnerPart(_, window) | Kind::LogPart(_, window) => window.left() == 0,
             Kind::Stored(body) => body.is_none(),
+            Kind::Frames(frames) => frames.len() == 0,
             Kind::Log(reader, _) => reader.is_end(),
         }
     }
@@ -103,10 +170,26 @@ where
             Kind::Stored(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
+            Kind::InnerPart(_, window) | Kind::LogPart(_, window) => {
+                SizeHint::with_exact(window.left())
+            }
+            Kind::Frames(frames) => SizeHint::with_exact(
+                frames
+                    .as_slice()
+                    .iter()
+                    .map(|frame| frame.len() as u64)
+                    .sum(),
+            ),
             Kind::Log(_, Some(left)) => SizeHint::with_exact(*left),
             Kind::Log(_, None) => SizeHint::default(),
         }
     }
+}
+
+/// The end of a body before that of its part, however cleanly it came.
+fn broken_off(window: &mut Window) -> Box<dyn StdError + Send + Sync> {
+    window.close();
+    Box::new(BodyError)
 }
 
 /// The origin broke off in the middle of a body.

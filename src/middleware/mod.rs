@@ -5,8 +5,10 @@
 //!
 //! - GET and HEAD are looked up; a hit is answered without the inner service, and even if that is
 //!   not ready;
-//! - other safe methods, ranges, upgrades, requests with a body or with `Cache-Control: no-store`
-//!   go straight through;
+//! - a GET with `Range` is looked up like any other, and its part is cut out of what is stored, or
+//!   out of what streams in from the origin, which is always asked for the whole;
+//! - other safe methods, upgrades, requests with a body or with `Cache-Control: no-store` go
+//!   straight through;
 //! - every other method goes through and, if it succeeds, invalidates what it changed
 //!   (RFC 9111 §4.4).
 //!
@@ -58,9 +60,11 @@ mod future;
 mod landed;
 mod layer;
 mod origin;
+mod partial;
 mod pass;
 mod respond;
 mod service;
+mod window;
 
 pub use body::{BodyError, ResponseBody};
 pub use future::ResponseFuture;

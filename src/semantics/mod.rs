@@ -6,6 +6,7 @@ pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
 mod list;
+pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod status;
 pub(crate) mod storable;
