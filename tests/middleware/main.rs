@@ -4,6 +4,8 @@ mod cancel;
 mod conditional;
 mod flock;
 mod invalidation;
+mod pieces;
+mod ranges;
 mod readiness;
 mod staleness;
 mod support;
