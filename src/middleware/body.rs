@@ -103,23 +103,7 @@ where
             KindProjection::Inner(body) => {
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into))
             }
-            KindProjection::InnerPart(mut body, window) => loop {
-                if window.left() == 0 {
-                    break None;
-                }
-                match ready!(body.as_mut().poll_frame(cx)) {
-                    Some(Ok(frame)) => {
-                        if let Some(part) = frame.data_ref().and_then(|data| window.through(data)) {
-                            break Some(Ok(Frame::data(part)));
-                        }
-                    }
-                    Some(Err(error)) => {
-                        window.close();
-                        break Some(Err(error.into()));
-                    }
-                    None => break Some(Err(broken_off(window))),
-                }
-            },
+            KindProjection::InnerPart(body, window) => ready!(poll_inner_part(body, window, cx)),
             KindProjection::Stored(body) => body.take().map(|bytes| Ok(Frame::data(bytes))),
             KindProjection::Frames(frames) => frames.next().map(|bytes| Ok(Frame::data(bytes))),
             KindProjection::Log(reader, left) => match ready!(reader.poll_next(cx)) {
@@ -133,24 +117,7 @@ where
                 Some(Err(_)) => Some(Err(Box::new(BodyError))),
                 None => None,
             },
-            KindProjection::LogPart(place, window) => loop {
-                let Some(reader) = place else { break None };
-                match ready!(reader.poll_next(cx)) {
-                    Some(Ok(Item::Data(bytes))) => {
-                        let part = window.through(&bytes);
-                        if window.left() == 0 {
-                            *place = None;
-                        }
-                        if let Some(part) = part {
-                            break Some(Ok(Frame::data(part)));
-                        }
-                    }
-                    Some(Ok(Item::Trailers(_)) | Err(_)) | None => {
-                        *place = None;
-                        break Some(Err(broken_off(window)));
-                    }
-                }
-            },
+            KindProjection::LogPart(reader, window) => ready!(poll_log_part(reader, window, cx)),
         })
     }
 
@@ -186,10 +153,46 @@ where
     }
 }
 
-/// The end of a body before that of its part, however cleanly it came.
-fn broken_off(window: &mut Window) -> Box<dyn StdError + Send + Sync> {
-    window.close();
-    Box::new(BodyError)
+type Polled = Poll<Option<Result<Frame<Bytes>, Box<dyn StdError + Send + Sync>>>>;
+
+fn poll_inner_part<B>(mut body: Pin<&mut B>, window: &mut Window, cx: &mut Context<'_>) -> Polled
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    while window.left() > 0 {
+        let error = match ready!(body.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.data_ref().and_then(|data| window.through(data)) {
+                Some(part) => return Poll::Ready(Some(Ok(Frame::data(part)))),
+                None => continue,
+            },
+            Some(Err(error)) => error.into(),
+            // However cleanly: it is not the end of the part.
+            None => Box::new(BodyError),
+        };
+        window.close();
+        return Poll::Ready(Some(Err(error)));
+    }
+    Poll::Ready(None)
+}
+
+fn poll_log_part(place: &mut Option<Reader>, window: &mut Window, cx: &Context<'_>) -> Polled {
+    while let Some(reader) = place {
+        let Some(Ok(Item::Data(bytes))) = ready!(reader.poll_next(cx)) else {
+            // However cleanly: it is not the end of the part.
+            *place = None;
+            window.close();
+            return Poll::Ready(Some(Err(Box::new(BodyError))));
+        };
+        let part = window.through(&bytes);
+        if window.left() == 0 {
+            *place = None;
+        }
+        if let Some(part) = part {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+    }
+    Poll::Ready(None)
 }
 
 /// The origin broke off in the middle of a body.
@@ -211,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::flight::Log;
+    use crate::semantics::range::Span;
 
     #[tokio::test]
     async fn the_inner_bodys_hints_end_and_trailers_are_forwarded() {
@@ -236,6 +240,67 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(3));
         assert_eq!(body.collect().await.expect("a clean end").to_bytes(), "abc");
         assert!(ResponseBody::<Empty<Bytes>>::empty().is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn frames_are_of_known_size_and_end() {
+        let frames = vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")];
+        let mut body = ResponseBody::<Empty<Bytes>>::frames(frames);
+        for left in [3, 1] {
+            assert_eq!(body.size_hint().exact(), Some(left));
+            assert!(!body.is_end_stream());
+            body.frame().await.expect("a frame").expect("data");
+        }
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn a_part_ends_with_its_last_byte_and_leaves_the_log() {
+        let span = Span {
+            first: 1,
+            last: 2,
+            of: 9,
+        };
+        let (writer, log) = Log::new(100);
+        let reader = log.reader().expect("whole");
+        let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
+        writer.push(Bytes::from_static(b"abcdefghi"));
+        let whole = Full::new(Bytes::from_static(b"abcdefghi"));
+        let inner = ResponseBody::inner(whole).part(Window::of(&span));
+        for mut body in [logged, inner] {
+            assert_eq!(body.size_hint().exact(), Some(2));
+            assert!(!body.is_end_stream());
+            let frame = body.frame().await.expect("a frame").expect("data");
+            assert_eq!(frame.into_data().expect("data"), "bc");
+            assert!(body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some(0));
+            assert!(!writer.has_readers());
+            assert!(body.frame().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_breaks_off_is_one_error_and_then_nothing() {
+        let span = Span {
+            first: 1,
+            last: 5,
+            of: 9,
+        };
+        let (writer, log) = Log::new(100);
+        let reader = log.reader().expect("whole");
+        let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
+        writer.push(Bytes::from_static(b"abc"));
+        drop(writer);
+        let whole = Full::new(Bytes::from_static(b"abc"));
+        let inner = ResponseBody::inner(whole).part(Window::of(&span));
+        for mut body in [logged, inner] {
+            body.frame().await.expect("a frame").expect("data");
+            assert!(!body.is_end_stream());
+            let error = body.frame().await.expect("a frame").expect_err("it ended");
+            assert!(error.is::<BodyError>());
+            assert!(body.frame().await.is_none());
+        }
     }
 
     #[tokio::test]

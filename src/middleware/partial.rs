@@ -5,9 +5,10 @@ use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderMap,
     HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, VARY,
 };
-use http::{Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
+use crate::config::Shared;
 use crate::entry::Record;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::respond::{Asked, BodyOf};
@@ -36,6 +37,14 @@ pub(crate) fn select(asked: Asked<'_>, record: &Record, body: &BodyOf) -> Select
             Selection::Whole
         }
         selection => selection,
+    }
+}
+
+impl Shared {
+    /// True if a request is for bytes that no stored body has, whichever comes to be stored.
+    pub(crate) fn is_beyond_bodies<B>(&self, request: &Request<B>) -> bool {
+        *request.method() == Method::GET
+            && range::is_beyond(request.headers(), self.engine.tuning.max_body)
     }
 }
 

@@ -72,6 +72,12 @@ pub(crate) fn select(request: &HeaderMap, response: &HeaderMap, length: u64) -> 
     }
 }
 
+/// True if a request wants nothing of the first `length` bytes: no body of that size has it.
+pub(crate) fn is_beyond(request: &HeaderMap, length: u64) -> bool {
+    let beyond = |spec: &Spec| matches!(spec, Spec::Between(first, _) if *first >= length);
+    parse(request).is_some_and(|specs| specs.iter().all(beyond))
+}
+
 /// One range as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spec {

@@ -87,6 +87,24 @@ fn what_begins_beyond_the_end_is_unsatisfiable_unless_another_range_is_not() {
     }
 }
 
+#[test]
+fn a_range_is_beyond_a_size_if_no_body_of_that_size_has_any_of_it() {
+    for (range, beyond) in [
+        ("bytes=10-", true),
+        ("bytes=10-20, 12-", true),
+        ("bytes=9-", false),
+        ("bytes=10-, 9-9", false),
+        ("bytes=-1", false),
+        ("bytes=10-, -1", false),
+        ("bytes=20-10", false),
+        ("lines=10-", false),
+    ] {
+        let request = fields(&[("range", range)]);
+        assert_eq!(is_beyond(&request, 10), beyond, "{range}");
+    }
+    assert!(!is_beyond(&HeaderMap::new(), 0));
+}
+
 /// RFC 9110 §14.1, §14.1.1, §14.2.
 #[test]
 fn other_units_and_bad_syntax_are_ignored() {
