@@ -98,12 +98,13 @@ fn hit_path(criterion: &mut Criterion) {
         &'static str,
         &'static [(&'static str, &'static str)],
     );
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
         ("hit 1 KiB", "/", &[]),
         ("hit 64 KiB", "/64k", &[]),
         ("304", "/", &[("if-none-match", "\"v1\"")]),
         ("vary", "/vary", &[("accept-language", "en")]),
-        ("bypass", "/", &[("range", "bytes=0-1")]),
+        ("range", "/64k", &[("range", "bytes=1024-2047")]),
+        ("bypass", "/", &[("cache-control", "no-store")]),
         ("uncacheable", "/no-store", &[]),
     ];
     // The making of the request is part of every figure, so it is shown by itself.

@@ -4,12 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::vec;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
 use crate::flight::{Item, Reader};
+use crate::middleware::window::Window;
 
 /// The body of a response: the inner service's own, a stored one, or one that is being fetched.
 ///
@@ -26,10 +28,16 @@ pub struct ResponseBody<B> {
 enum Kind<B> {
     /// Passed on as it comes.
     Inner(#[pin] B),
+    /// A part of what would be passed on.
+    InnerPart(#[pin] B, Window),
     /// Stored; `None` once it is sent.
     Stored(Option<Bytes>),
+    /// Put together, frame by frame; none is empty.
+    Frames(vec::IntoIter<Bytes>),
     /// Read along while it is copied; with the bytes still to come, if they were announced.
     Log(Reader, Option<u64>),
+    /// A part of that. `None` once it is sent: the rest is of no interest, nor how it ends.
+    LogPart(Option<Reader>, Window),
 }
 
 impl<B> ResponseBody<B> {
@@ -56,6 +64,27 @@ impl<B> ResponseBody<B> {
             kind: Kind::Log(reader, length),
         }
     }
+
+    pub(crate) fn log_part(reader: Reader, window: Window) -> Self {
+        Self {
+            kind: Kind::LogPart(Some(reader), window),
+        }
+    }
+
+    pub(crate) fn frames(frames: Vec<Bytes>) -> Self {
+        Self {
+            kind: Kind::Frames(frames.into_iter()),
+        }
+    }
+
+    /// A part of the inner service's body. Any other stays as it is.
+    pub(crate) fn part(self, window: Window) -> Self {
+        let kind = match self.kind {
+            Kind::Inner(body) => Kind::InnerPart(body, window),
+            other => other,
+        };
+        Self { kind }
+    }
 }
 
 impl<B> Body for ResponseBody<B>
@@ -74,7 +103,9 @@ where
             KindProjection::Inner(body) => {
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into))
             }
+            KindProjection::InnerPart(body, window) => ready!(poll_inner_part(body, window, cx)),
             KindProjection::Stored(body) => body.take().map(|bytes| Ok(Frame::data(bytes))),
+            KindProjection::Frames(frames) => frames.next().map(|bytes| Ok(Frame::data(bytes))),
             KindProjection::Log(reader, left) => match ready!(reader.poll_next(cx)) {
                 Some(Ok(Item::Data(bytes))) => {
                     if let Some(left) = left {
@@ -86,13 +117,16 @@ where
                 Some(Err(_)) => Some(Err(Box::new(BodyError))),
                 None => None,
             },
+            KindProjection::LogPart(reader, window) => ready!(poll_log_part(reader, window, cx)),
         })
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner(body) => body.is_end_stream(),
+            Kind::InnerPart(_, window) | Kind::LogPart(_, window) => window.left() == 0,
             Kind::Stored(body) => body.is_none(),
+            Kind::Frames(frames) => frames.len() == 0,
             Kind::Log(reader, _) => reader.is_end(),
         }
     }
@@ -103,10 +137,62 @@ where
             Kind::Stored(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
+            Kind::InnerPart(_, window) | Kind::LogPart(_, window) => {
+                SizeHint::with_exact(window.left())
+            }
+            Kind::Frames(frames) => SizeHint::with_exact(
+                frames
+                    .as_slice()
+                    .iter()
+                    .map(|frame| frame.len() as u64)
+                    .sum(),
+            ),
             Kind::Log(_, Some(left)) => SizeHint::with_exact(*left),
             Kind::Log(_, None) => SizeHint::default(),
         }
     }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Box<dyn StdError + Send + Sync>>>>;
+
+fn poll_inner_part<B>(mut body: Pin<&mut B>, window: &mut Window, cx: &mut Context<'_>) -> Polled
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    while window.left() > 0 {
+        let error = match ready!(body.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.data_ref().and_then(|data| window.through(data)) {
+                Some(part) => return Poll::Ready(Some(Ok(Frame::data(part)))),
+                None => continue,
+            },
+            Some(Err(error)) => error.into(),
+            // However cleanly: it is not the end of the part.
+            None => Box::new(BodyError),
+        };
+        window.close();
+        return Poll::Ready(Some(Err(error)));
+    }
+    Poll::Ready(None)
+}
+
+fn poll_log_part(place: &mut Option<Reader>, window: &mut Window, cx: &Context<'_>) -> Polled {
+    while let Some(reader) = place {
+        let Some(Ok(Item::Data(bytes))) = ready!(reader.poll_next(cx)) else {
+            // However cleanly: it is not the end of the part.
+            *place = None;
+            window.close();
+            return Poll::Ready(Some(Err(Box::new(BodyError))));
+        };
+        let part = window.through(&bytes);
+        if window.left() == 0 {
+            *place = None;
+        }
+        if let Some(part) = part {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+    }
+    Poll::Ready(None)
 }
 
 /// The origin broke off in the middle of a body.
@@ -128,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::flight::Log;
+    use crate::semantics::range::Span;
 
     #[tokio::test]
     async fn the_inner_bodys_hints_end_and_trailers_are_forwarded() {
@@ -153,6 +240,67 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(3));
         assert_eq!(body.collect().await.expect("a clean end").to_bytes(), "abc");
         assert!(ResponseBody::<Empty<Bytes>>::empty().is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn frames_are_of_known_size_and_end() {
+        let frames = vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")];
+        let mut body = ResponseBody::<Empty<Bytes>>::frames(frames);
+        for left in [3, 1] {
+            assert_eq!(body.size_hint().exact(), Some(left));
+            assert!(!body.is_end_stream());
+            body.frame().await.expect("a frame").expect("data");
+        }
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn a_part_ends_with_its_last_byte_and_leaves_the_log() {
+        let span = Span {
+            first: 1,
+            last: 2,
+            of: 9,
+        };
+        let (writer, log) = Log::new(100);
+        let reader = log.reader().expect("whole");
+        let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
+        writer.push(Bytes::from_static(b"abcdefghi"));
+        let whole = Full::new(Bytes::from_static(b"abcdefghi"));
+        let inner = ResponseBody::inner(whole).part(Window::of(&span));
+        for mut body in [logged, inner] {
+            assert_eq!(body.size_hint().exact(), Some(2));
+            assert!(!body.is_end_stream());
+            let frame = body.frame().await.expect("a frame").expect("data");
+            assert_eq!(frame.into_data().expect("data"), "bc");
+            assert!(body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some(0));
+            assert!(!writer.has_readers());
+            assert!(body.frame().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_breaks_off_is_one_error_and_then_nothing() {
+        let span = Span {
+            first: 1,
+            last: 5,
+            of: 9,
+        };
+        let (writer, log) = Log::new(100);
+        let reader = log.reader().expect("whole");
+        let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
+        writer.push(Bytes::from_static(b"abc"));
+        drop(writer);
+        let whole = Full::new(Bytes::from_static(b"abc"));
+        let inner = ResponseBody::inner(whole).part(Window::of(&span));
+        for mut body in [logged, inner] {
+            body.frame().await.expect("a frame").expect("data");
+            assert!(!body.is_end_stream());
+            let error = body.frame().await.expect("a frame").expect_err("it ended");
+            assert!(error.is::<BodyError>());
+            assert!(body.frame().await.is_none());
+        }
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::client::Client;
 use crate::middleware::demand::demand;
 use crate::middleware::origin::{self, Back, Outbound};
+use crate::middleware::partial;
 use crate::middleware::pass::Passing;
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::semantics::status::{Fwd, Report};
@@ -369,7 +370,16 @@ where
                     Whole::Inner(response)
                 };
                 Ok(match response {
-                    Whole::Inner(response) => passing.finish(response),
+                    Whole::Inner(response) => {
+                        let furthest = self.shared.engine.tuning.max_body;
+                        match partial::of_own(self.asked(), &response, furthest) {
+                            Some(span) => {
+                                passing.report.fwd_status = Some(response.status().as_u16());
+                                partial::cut(passing.finish(response), &span)
+                            }
+                            None => passing.finish(response),
+                        }
+                    }
                     Whole::Headless(response) => {
                         let mut response = response;
                         self.shared.engine.counters.outcome(Outcome::Passed);

@@ -72,8 +72,7 @@ where
         let report = match outcome {
             Outcome::Led | Outcome::Followed | Outcome::RemoteFollowed => Report {
                 fwd: Some(fwd),
-                fwd_status: forwarded_status(landing)
-                    .filter(|status| *status != record.head.status.as_u16()),
+                fwd_status: forwarded_status(landing),
                 ttl: Some(record.windows.ttl_secs(now)),
                 stored: outcome == Outcome::Led && will_be_stored(landing),
                 collapsed: outcome != Outcome::Led,

@@ -5,8 +5,9 @@
 //!
 //! - GET and HEAD are looked up; a hit is answered without the inner service, and even if that is
 //!   not ready;
-//! - other safe methods, ranges, upgrades, requests with a body or with `Cache-Control: no-store`
-//!   go straight through;
+//! - a GET with `Range` is looked up like any other, see [below](#ranges);
+//! - other safe methods, upgrades, requests with a body or with `Cache-Control: no-store` go
+//!   straight through;
 //! - every other method goes through and, if it succeeds, invalidates what it changed
 //!   (RFC 9111 §4.4).
 //!
@@ -17,6 +18,21 @@
 //! The layer adds no error: trouble of the cache is a bypass. A leading request gets the inner
 //! service's own error; those who waited for it get 502 or 504 with the reason in `Cache-Status`.
 //!
+//! # Ranges
+//! Parts are cut out of stored bodies (RFC 9110 §14): one or several ranges, suffixes, `If-Range`,
+//! 416. What overlaps or adjoins is joined; more than 16 ranges, other units than bytes and several
+//! ranges of a body with a `Content-Encoding` get the whole. Only a 200 is cut.
+//!
+//! If nothing is stored, the origin is asked for the whole, once for everybody. A single range is
+//! cut out of it as it streams in, if the length is known; else the answer is a 200. So who wants
+//! the end of a body waits for what is before it, up to `max_body_size`.
+//!
+//! A response that turns out not to be storable is cut for the one client whose request it answers,
+//! if the range begins within `max_body_size`; else that client gets the 200. From then on requests
+//! for it go to the origin with their `Range`. So do those for bytes beyond `max_body_size`, if
+//! nothing is stored.
+//!
+//! # Runtime
 //! Refreshes run in tasks of their own, so the layer has to be called within a tokio runtime.
 //!
 //! # Examples
@@ -60,9 +76,11 @@ mod future;
 mod landed;
 mod layer;
 mod origin;
+mod partial;
 mod pass;
 mod respond;
 mod service;
+mod window;
 
 pub use body::{BodyError, ResponseBody};
 pub use future::ResponseFuture;

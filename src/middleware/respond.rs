@@ -11,6 +11,8 @@ use crate::entry::Record;
 use crate::event::Outcome;
 use crate::flight::Reader;
 use crate::middleware::body::ResponseBody;
+use crate::middleware::partial;
+use crate::semantics::range::Selection;
 use crate::semantics::status::{self, Report};
 use crate::semantics::validate;
 
@@ -31,8 +33,8 @@ pub(crate) enum BodyOf {
 }
 
 impl Shared {
-    /// A response out of a stored one: 304 if that is what the client's conditions come to, the
-    /// head alone for HEAD.
+    /// A response out of a stored one: 304 if that is what the client's conditions come to, else
+    /// the part that it wants, the head alone for HEAD.
     pub(crate) fn respond<B>(
         &self,
         asked: Asked<'_>,
@@ -50,25 +52,18 @@ impl Shared {
                     validate::not_modified_headers(head, &self.scope.policy.targets);
                 response
             } else {
-                let mut headers = head.headers.clone();
-                let body = match body {
-                    _ if asked.head => {
-                        // Else the server would announce the length of the body that is not sent.
-                        if let BodyOf::Record = body {
-                            headers
-                                .entry(CONTENT_LENGTH)
-                                .or_insert_with(|| (record.body.len() as u64).into());
-                        }
-                        ResponseBody::empty()
-                    }
-                    BodyOf::Record => ResponseBody::stored(record.body.clone()),
-                    BodyOf::Log(reader, length) => ResponseBody::log(reader, length),
-                };
-                let mut response = Response::new(body);
-                *response.status_mut() = head.status;
-                *response.headers_mut() = headers;
-                response
+                match partial::select(asked, record, &body) {
+                    Selection::Whole => whole(asked, record, body),
+                    Selection::One(span) => partial::one(record, body, &span),
+                    Selection::Many(spans) => partial::many(record, &spans),
+                    Selection::Unsatisfiable(length) => partial::none(record, length),
+                }
             };
+        let status = response.status();
+        let report = Report {
+            fwd_status: report.fwd_status.filter(|fwd| *fwd != status),
+            ..*report
+        };
         let headers = response.headers_mut();
         let age = record.windows.age_secs(now);
         if age == 0 && report.fwd.is_some() && !report.collapsed {
@@ -77,7 +72,7 @@ impl Shared {
         } else {
             headers.insert(AGE, status::seconds(age));
         }
-        self.sign(headers, report);
+        self.sign(headers, &report);
         response
     }
 
@@ -122,6 +117,28 @@ impl Shared {
         self.sign(headers, &report);
         response
     }
+}
+
+/// All of a stored response; of HEAD, all that there is.
+fn whole<B>(asked: Asked<'_>, record: &Record, body: BodyOf) -> Response<ResponseBody<B>> {
+    let mut headers = record.head.headers.clone();
+    let body = match body {
+        _ if asked.head => {
+            // Else the server would announce the length of the body that is not sent.
+            if let BodyOf::Record = body {
+                headers
+                    .entry(CONTENT_LENGTH)
+                    .or_insert_with(|| (record.body.len() as u64).into());
+            }
+            ResponseBody::empty()
+        }
+        BodyOf::Record => ResponseBody::stored(record.body.clone()),
+        BodyOf::Log(reader, length) => ResponseBody::log(reader, length),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = record.head.status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// The report of a hit: fresh, or stale by consent.

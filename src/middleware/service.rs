@@ -153,6 +153,10 @@ impl<S> CacheService<S> {
                 }));
                 return ResponseFuture::pass(self.inner.clone(), request, passing);
             }
+            // What has such bytes could not be stored: no need to fetch all that is before them.
+            (Step::Join(_), None) if self.shared.is_beyond_bodies(&request) => {
+                return self.pass(request, Fwd::Miss, "range-beyond");
+            }
             _ => {}
         }
         let flock = Flock::new(&self.shared, self.inner.clone(), request, primary);

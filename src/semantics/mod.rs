@@ -7,6 +7,7 @@ pub(crate) mod freshness;
 pub(crate) mod invalidate;
 mod list;
 pub(crate) mod policy;
+pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod reuse;
 pub(crate) mod status;

@@ -1,7 +1,7 @@
 //! What to do with a request (RFC 9111 §3, §4, §4.4).
 
 use http::Method;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, RANGE, UPGRADE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, UPGRADE};
 
 use crate::semantics::directives::RequestDirectives;
 use crate::semantics::list::members;
@@ -22,8 +22,6 @@ pub(crate) enum Class {
 pub(crate) enum Bypass {
     /// A safe method that is neither GET nor HEAD, or CONNECT.
     Method,
-    /// It wants a part.
-    Range,
     /// The client does not want it stored.
     NoStore,
     /// It asks for another protocol.
@@ -37,7 +35,6 @@ impl Bypass {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Method => "method",
-            Self::Range => "range",
             Self::NoStore => "no-store",
             Self::Upgrade => "upgrade",
             Self::Body => "body",
@@ -46,7 +43,7 @@ impl Bypass {
 }
 
 /// Decides by the head of a request. Never allocates; with none of the fields in question it is
-/// four look-ups.
+/// three look-ups.
 pub(crate) fn classify(method: &Method, headers: &HeaderMap, has_body: bool) -> Class {
     if *method != Method::GET && *method != Method::HEAD {
         return other(method);
@@ -56,9 +53,6 @@ pub(crate) fn classify(method: &Method, headers: &HeaderMap, has_body: bool) -> 
     }
     if headers.contains_key(UPGRADE) || (headers.contains_key(CONNECTION) && upgrades(headers)) {
         return Class::Bypass(Bypass::Upgrade);
-    }
-    if headers.contains_key(RANGE) {
-        return Class::Bypass(Bypass::Range);
     }
     if headers.contains_key(CACHE_CONTROL) && RequestDirectives::parse(headers).no_store {
         return Class::Bypass(Bypass::NoStore);

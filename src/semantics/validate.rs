@@ -3,7 +3,7 @@
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG,
     EXPIRES, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, VARY,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, VARY,
 };
 
 use crate::entry::Head;
@@ -14,7 +14,7 @@ use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 
 /// Makes a client's request ours: its conditions go, and those of the stored head come, if there
-/// is one (RFC 9111 §4.3.1).
+/// is one (RFC 9111 §4.3.1). Its `Range` goes too: what is shared with others is the whole.
 pub(crate) fn ask_conditionally(request: &mut HeaderMap, head: Option<&Head>) {
     for name in [
         IF_NONE_MATCH,
@@ -22,6 +22,7 @@ pub(crate) fn ask_conditionally(request: &mut HeaderMap, head: Option<&Head>) {
         IF_MATCH,
         IF_UNMODIFIED_SINCE,
         IF_RANGE,
+        RANGE,
     ] {
         request.remove(name);
     }

@@ -5,6 +5,8 @@ mod conditional;
 mod directives;
 mod flock;
 mod invalidation;
+mod pieces;
+mod ranges;
 mod readiness;
 mod staleness;
 mod support;

@@ -11,9 +11,11 @@ use std::time::Duration;
 use bellwether::{Cache, CacheBuilder, CacheService};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, BodyStream, Either, Empty, Full, StreamBody};
+use http_body_util::{BodyExt, Empty};
 use tower::Layer;
 use tower_service::Service;
+
+use crate::pieces::Pieces;
 
 /// The answer to one request.
 type Script = Arc<dyn Fn(&Request<Empty<Bytes>>, usize) -> Reply + Send + Sync>;
@@ -27,6 +29,10 @@ pub(crate) struct Reply {
     pub(crate) latency: Duration,
     pub(crate) fail: bool,
     pub(crate) unannounced: bool,
+    /// The body comes in pieces of so many bytes, each after a pause.
+    pub(crate) pieces: Option<(usize, Duration)>,
+    /// The body ends after so many bytes: with an error, or cleanly.
+    pub(crate) cut_short: Option<(usize, bool)>,
 }
 
 impl Reply {
@@ -38,6 +44,8 @@ impl Reply {
             latency: Duration::from_millis(200),
             fail: false,
             unannounced: false,
+            pieces: None,
+            cut_short: None,
         }
     }
 
@@ -66,14 +74,28 @@ impl Reply {
         self
     }
 
+    pub(crate) fn in_pieces(mut self, size: usize, pause: Duration) -> Self {
+        self.pieces = Some((size, pause));
+        self
+    }
+
+    /// Its body breaks off after so many bytes.
+    pub(crate) fn breaking_after(mut self, bytes: usize) -> Self {
+        self.cut_short = Some((bytes, true));
+        self
+    }
+
+    /// Its body ends after so many bytes as if that were all.
+    pub(crate) fn ending_after(mut self, bytes: usize) -> Self {
+        self.cut_short = Some((bytes, false));
+        self
+    }
+
     pub(crate) fn failing(mut self) -> Self {
         self.fail = true;
         self
     }
 }
-
-/// Of unknown length, or of known.
-pub(crate) type Body = Either<StreamBody<BodyStream<Full<Bytes>>>, Full<Bytes>>;
 
 /// The inner service. Its clones start unready, and it panics if it is called so.
 pub(crate) struct Origin {
@@ -113,7 +135,7 @@ impl std::fmt::Display for Down {
 impl std::error::Error for Down {}
 
 impl Service<Request<Empty<Bytes>>> for Origin {
-    type Response = Response<Body>;
+    type Response = Response<Pieces>;
     type Error = Down;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Down>> + Send>>;
 
@@ -150,12 +172,7 @@ impl Service<Request<Empty<Bytes>>> for Origin {
             for (name, value) in &reply.headers {
                 response = response.header(name, value);
             }
-            let full = Full::from(reply.body);
-            let body = if reply.unannounced {
-                Either::Left(StreamBody::new(BodyStream::new(full)))
-            } else {
-                Either::Right(full)
-            };
+            let body = Pieces::of(&reply);
             Ok(response.body(body).expect("a response"))
         })
     }

@@ -36,6 +36,7 @@ fn our_conditions_take_the_place_of_the_clients() {
         ("if-match", "\"theirs\""),
         ("if-unmodified-since", NEW),
         ("if-range", "\"theirs\""),
+        ("range", "bytes=0-1"),
     ]);
     let mut request = client.clone();
     ask_conditionally(&mut request, None);
