@@ -38,6 +38,7 @@
 //! - [`Cache`] and [`CacheBuilder`]: settings, purging, figures
 //! - [`middleware`]: what the layer does with which request
 //! - [`shared`]: the contract of what a fleet shares, and its adapters
+//! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
 //! - [`docs::architecture`]: how it is built, and where to find what
 //!
 //! # What is promised
@@ -91,4 +92,7 @@ pub use shared::{RedisTier, RedisTierBuilder};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+
+    #[doc = include_str!("docs/http.md")]
+    pub mod http {}
 }
