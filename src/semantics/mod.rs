@@ -1,5 +1,6 @@
 //! HTTP caching rules as pure functions of heads and `now`, each citing its section.
 
+pub(crate) mod cookies;
 mod date;
 pub(crate) mod directives;
 pub(crate) mod fields;
@@ -7,6 +8,7 @@ pub(crate) mod freshness;
 pub(crate) mod invalidate;
 mod list;
 pub(crate) mod policy;
+pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod reuse;
