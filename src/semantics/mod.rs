@@ -7,6 +7,7 @@ pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
 mod list;
+pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod range;

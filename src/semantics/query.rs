@@ -21,8 +21,9 @@ pub(crate) fn rewrite(
     if complete && (!sort || query.split('&').is_sorted_by_key(name)) {
         return None;
     }
-    let mut rewritten = String::with_capacity(path_and_query.len());
-    rewritten.push_str(path);
+    let mut rewritten = String::with_capacity(path_and_query.len() + 1);
+    // The path of `http://host?a` is empty; that of a request never is.
+    rewritten.push_str(if path.is_empty() { "/" } else { path });
     let mut between = '?';
     let mut push = |parameter: &str| {
         rewritten.push(between);
@@ -79,6 +80,8 @@ mod tests {
             ("/a?&&x=1", "/a?&"),
             ("/a?b&&x=1", "/a?b&"),
             ("/a?=1&x=1", "/a?=1"),
+            ("?x=1&b=2", "/?b=2"),
+            ("?x=1", "/"),
             // A second `?` belongs to the query; `;` separates nothing, so what a parameter hides
             // behind one goes with it.
             ("/a?b?x=1&x=?", "/a?b?x=1"),
