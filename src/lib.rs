@@ -80,7 +80,7 @@ mod semantics;
 pub mod shared;
 mod sync;
 
-pub use config::{Cache, CacheBuilder, MIB, Settings};
+pub use config::{Cache, CacheBuilder, Cookies, MIB, Query, Rule, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;
 pub use middleware::{BodyError, CacheLayer, CacheService, ResponseBody, ResponseFuture};

@@ -8,10 +8,12 @@
 mod admin;
 mod args;
 mod demo;
+mod flags;
 mod forward;
 mod front;
 mod host;
 mod origin;
+mod rules;
 mod server;
 mod settings;
 mod tunnel;
@@ -145,8 +147,8 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
     let builder = Cache::builder()
         .local_capacity(settings.local_capacity)
         .max_body_size(settings.max_body_size)
-        .grace(settings.grace)
         .name(name);
+    let builder = settings.caching.apply(builder);
     #[cfg(feature = "redis")]
     let builder = match &settings.redis {
         Some(url) => {

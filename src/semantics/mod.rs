@@ -1,12 +1,15 @@
 //! HTTP caching rules as pure functions of heads and `now`, each citing its section.
 
+pub(crate) mod cookies;
 mod date;
 pub(crate) mod directives;
 pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
 mod list;
+pub(crate) mod path;
 pub(crate) mod policy;
+pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod reuse;

@@ -33,12 +33,13 @@ const NEIGHBOURS: [(&str, &str); 6] = [
 ];
 
 /// What belongs to some modules alone: (crate, the modules that may know it).
-const RESERVED: [(&str, &[&str]); 5] = [
+const RESERVED: [(&str, &[&str]); 6] = [
     ("tower_service", &["middleware"]),
     ("tower_layer", &["middleware"]),
     ("http_body", &["middleware"]),
     ("redis", &["shared", "lock"]),
     ("moka", &["local"]),
+    ("globset", &["config"]),
 ];
 
 /// What some modules do without: (module, crate).
