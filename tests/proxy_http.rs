@@ -195,10 +195,7 @@ async fn interim_responses_are_dropped_and_nothing_of_them_is_stored() {
     let client = proxy.client();
     for status in ["fwd=miss", "; hit"] {
         let answer = client.send(client.request("GET", "/")).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.text()),
-            (200, "body".into())
-        );
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "body"));
         assert!(answer.header("cache-status").contains(status));
         for gone in ["x-interim", "link"] {
             assert_eq!(answer.header(gone), "", "{gone}");
