@@ -39,6 +39,8 @@
 //! - [`middleware`]: what the layer does with which request
 //! - [`shared`]: the contract of what a fleet shares, and its adapters
 //! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
+//! - [`Rule`]: settings for some requests only
+//! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::architecture`]: how it is built, and where to find what
 //!
 //! # What is promised
@@ -92,6 +94,8 @@ pub use shared::{RedisTier, RedisTierBuilder};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/configuration.md")]
+    pub mod configuration {}
 
     #[doc = include_str!("docs/http.md")]
     pub mod http {}

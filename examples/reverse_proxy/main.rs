@@ -1,7 +1,7 @@
 //! A caching reverse proxy on bellwether's public API.
 //!
 //! `cargo run --release --example reverse_proxy` starts a demo and says what to try; `--help` has
-//! the rest. One request's way through the modules: [`server`] accepts its connection, [`front`]
+//! the rest ([`flags`] lists the settings, [`rules`] reads those of the file). One request's way through the modules: [`server`] accepts its connection, [`front`]
 //! settles which site it is for ([`host`]) and asks the cache; on a miss the cache asks [`origin`],
 //! which puts the fields of this hop in order ([`forward`]) and sends it on.
 
