@@ -82,6 +82,10 @@ mod semantics;
 pub mod shared;
 mod sync;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use config::{Cache, CacheBuilder, Cookies, MIB, Query, Rule, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;

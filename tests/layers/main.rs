@@ -19,7 +19,7 @@ const TIERS: [(&str, &[&str]); 6] = [
     ("C mechanisms", &["local", "shared", "flight", "lock"]),
     ("D engine", &["engine"]),
     ("E control", &["config", "purge"]),
-    ("F face", &["middleware"]),
+    ("F face", &["middleware", "fuzzing"]),
 ];
 
 /// Within a tier, modules do not know one another, with these exceptions: (who, whom).
