@@ -39,6 +39,7 @@
 //! - [`middleware`]: what the layer does with which request
 //! - [`shared`]: the contract of what a fleet shares, and its adapters
 //! - [`docs::architecture`]: how it is built, and where to find what
+//! - [`docs::conformance`]: how it does in the public test suite for HTTP caches
 //!
 //! # What is promised
 //! | situation | bound |
@@ -90,4 +91,6 @@ pub use shared::{RedisTier, RedisTierBuilder};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/conformance.md")]
+    pub mod conformance {}
 }
