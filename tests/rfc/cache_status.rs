@@ -65,7 +65,10 @@ async fn the_life_of_a_response() {
     assert_eq!(stale, ["bellwether hit=?1 ttl=-4 detail=stale"]);
     advance(100_000).await;
     let again = ask(&site, "GET", &[]).await;
-    assert_eq!(again, ["bellwether fwd=stale ttl=9 stored=?1 detail=leader"]);
+    assert_eq!(
+        again,
+        ["bellwether fwd=stale ttl=9 stored=?1 detail=leader"]
+    );
 }
 
 /// RFC 9211 §2.2: why a request went on.

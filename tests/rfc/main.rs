@@ -11,14 +11,17 @@
 mod support;
 mod table;
 
+mod ages;
 mod authorization;
 mod cache_status;
 mod conditions;
+mod dates;
 mod fields;
 mod freshening;
 mod freshness;
 mod invalidation;
 mod methods;
+mod preconditions;
 mod request_directives;
 mod response_directives;
 mod reuse;

@@ -139,7 +139,7 @@ async fn pragma() {
     .await;
     run([Row::new("of a response, it means nothing")
         .reply(&["pragma: no-cache", "cache-control: max-age=60"])
-        .is_stored(true)])
+        .stored(true)])
     .await;
 }
 
@@ -210,13 +210,13 @@ async fn immutable() {
     run([
         Row::new("no lifetime")
             .reply(&["cache-control: immutable"])
-            .is_stored(false),
+            .stored(false),
         Row::new("its lifetime ends")
             .reply(&["cache-control: max-age=20, immutable"])
-            .is_fresh_for(20),
+            .fresh_for(20),
         Row::new("with an argument")
             .reply(&["cache-control: immutable=1, max-age=20"])
-            .is_fresh_for(20),
+            .fresh_for(20),
         honoured("a client's wish counts", "max-age=60, immutable")
             .get(&["=1"])
             .get_with(&["cache-control: no-cache"], &["=2"]),

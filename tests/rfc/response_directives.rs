@@ -51,23 +51,23 @@ async fn what_is_not_stored() {
     run(table.map(|(control, stored)| {
         Row::new(control)
             .reply(&[&format!("cache-control: {control}")])
-            .is_stored(stored)
+            .stored(stored)
     }))
     .await;
     run([
         Row::new("in a second line")
             .reply(&["cache-control: max-age=60", "cache-control: no-store"])
-            .is_stored(false),
+            .stored(false),
         Row::new("in a line before")
             .reply(&["cache-control: no-store", "cache-control: max-age=60"])
-            .is_stored(false),
+            .stored(false),
         Row::new("a quote that a line leaves open ends with it")
             .reply(&[
                 "cache-control: foo=\"",
                 "cache-control: no-store, bar=\"",
                 "cache-control: max-age=60",
             ])
-            .is_stored(false),
+            .stored(false),
     ])
     .await;
 }
@@ -96,7 +96,7 @@ async fn what_must_be_revalidated() {
     .await;
     run([Row::new("while it is fresh, that means nothing")
         .reply(&["cache-control: max-age=60, must-revalidate"])
-        .is_fresh_for(60)])
+        .fresh_for(60)])
     .await;
 }
 
@@ -117,7 +117,7 @@ async fn must_understand() {
         Row::new(format!("{status} {control}"))
             .reply(&[&format!("cache-control: {control}")])
             .status(status)
-            .is_stored(stored)
+            .stored(stored)
     }))
     .await;
 }
@@ -131,18 +131,18 @@ async fn public() {
         Row::new("302")
             .reply(&[date, changed, "cache-control: Public"])
             .status(302)
-            .is_stored(true),
+            .stored(true),
         Row::new("302, without")
             .reply(&[date, changed])
             .status(302)
-            .is_stored(false),
+            .stored(false),
         Row::new("private")
             .reply(&[date, changed, "cache-control: public, private"])
-            .is_stored(false),
+            .stored(false),
         Row::new("206")
             .reply(&[date, "cache-control: public, max-age=9"])
             .status(206)
-            .is_stored(false),
+            .stored(false),
     ])
     .await;
 }

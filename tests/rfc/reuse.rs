@@ -57,7 +57,7 @@ async fn responses_that_are_validated_each_time() {
             .get(&["=2", "#2", "origin if-none-match: \"a\""]),
         Row::new("no-cache, and nothing to validate by")
             .reply(&["cache-control: no-cache, max-age=60"])
-            .is_stored(false),
+            .stored(false),
     ])
     .await;
 }

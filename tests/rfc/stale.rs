@@ -121,7 +121,7 @@ async fn stale_while_revalidate() {
             .get(&["=1"])
             .get(&["=1"])
             .get(&["=2"]),
-        row("stale-while-revalidate=20").is_stored(false),
+        row("stale-while-revalidate=20").stored(false),
         row("max-age=10, stale-while-revalidate=99999999999999999999")
             .get(&["=1"])
             .wait(10_000_000)

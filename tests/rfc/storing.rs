@@ -7,7 +7,7 @@ use crate::table::{Row, run};
 async fn methods() {
     let fresh = |name: &str| Row::new(name).reply(&["cache-control: max-age=60"]);
     run([
-        fresh("GET").is_stored(true),
+        fresh("GET").stored(true),
         fresh("HEAD is asked as GET, and stored for it")
             .ask("HEAD /", &[], &["=", "200", "origin GET"])
             .get(&["=1"]),
@@ -89,7 +89,7 @@ async fn statuses_with_a_guessed_lifetime() {
         Row::new(status.to_string())
             .reply(&["last-modified: @imf:-864000", "date: @imf:0"])
             .status(status)
-            .is_stored(stored)
+            .stored(stored)
     }))
     .await;
 }
@@ -100,35 +100,35 @@ async fn what_a_response_must_say() {
     let date = "date: @imf:0";
     let changed = "last-modified: @imf:-864000";
     run([
-        Row::new("nothing").reply(&[date]).is_stored(false),
+        Row::new("nothing").reply(&[date]).stored(false),
         Row::new("an age is no lifetime")
             .reply(&[date, "age: 1"])
-            .is_stored(false),
+            .stored(false),
         Row::new("Expires")
             .reply(&[date, "expires: @imf:60"])
-            .is_stored(true),
+            .stored(true),
         Row::new("Expires, of a status that is not stored by default")
             .reply(&[date, "expires: @imf:60"])
             .status(302)
-            .is_stored(true),
+            .stored(true),
         Row::new("s-maxage")
             .reply(&["cache-control: s-maxage=60"])
             .status(403)
-            .is_stored(true),
+            .stored(true),
         Row::new("public: a guess, whatever the status")
             .reply(&[date, changed, "cache-control: public"])
             .status(302)
-            .is_stored(true),
+            .stored(true),
         Row::new("public, and nothing to guess by")
             .reply(&[date, "cache-control: public"])
-            .is_stored(false),
+            .stored(false),
         Row::new("an unknown directive")
             .reply(&[date, changed, "cache-control: foo=bar"])
             .status(302)
-            .is_stored(false),
+            .stored(false),
         Row::new("an unknown directive beside a known one")
             .reply(&["cache-control: foo=bar, max-age=60, baz"])
-            .is_stored(true),
+            .stored(true),
     ])
     .await;
 }

@@ -3,11 +3,12 @@
 //! The origin's n-th answer has the body `n`, so a body tells which answer a client got. Each
 //! answer takes no time; the last one is repeated.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bellwether::{Cache, CacheBuilder};
 use http::header::HeaderName;
 
+use crate::dates::value;
 use crate::support::{Got, Reply, Site, advance, request};
 
 /// One story.
@@ -105,12 +106,12 @@ impl Row {
     }
 
     /// Asked twice, the origin is asked once, or twice.
-    pub(crate) fn is_stored(self, stored: bool) -> Self {
+    pub(crate) fn stored(self, stored: bool) -> Self {
         self.get(&["=1"]).get(&[if stored { "=1" } else { "=2" }])
     }
 
     /// It is fresh for that long, and no longer.
-    pub(crate) fn is_fresh_for(self, seconds: u64) -> Self {
+    pub(crate) fn fresh_for(self, seconds: u64) -> Self {
         let row = self.get(&["=1"]);
         if seconds == 0 {
             return row.get(&["=2"]);
@@ -161,7 +162,12 @@ impl Row {
 }
 
 /// Plays each row; names all that fail.
-pub(crate) async fn run(rows: impl IntoIterator<Item = Row>) {
+pub(crate) fn run(rows: impl IntoIterator<Item = Row>) -> impl Future<Output = ()> {
+    // Not within the future, which would be as large as the table.
+    play_all(rows.into_iter().collect())
+}
+
+async fn play_all(rows: Vec<Row>) {
     let mut failed = Vec::new();
     let mut number = 0;
     for row in rows {
@@ -238,49 +244,4 @@ fn field_of(field: &str) -> (String, String) {
     let (name, text) = field.split_once(':').expect("name: value");
     let text = text.strip_prefix(' ').unwrap_or(text);
     (name.to_owned(), value(text))
-}
-
-/// A value as it stands, or a date: `@imf:-60` is a minute ago; `@850:` and `@asc:` are the
-/// obsolete forms.
-fn value(text: &str) -> String {
-    let Some((form, seconds)) = text.strip_prefix('@').and_then(|text| text.split_once(':')) else {
-        return text.to_owned();
-    };
-    let seconds: i64 = seconds.parse().expect("seconds");
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
-    let then = now.as_secs().saturating_add_signed(seconds);
-    let imf = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(then));
-    // Sun, 06 Nov 1994 08:49:37 GMT
-    let (day, month, year, time) = (&imf[5..7], &imf[8..11], &imf[12..16], &imf[17..25]);
-    match form {
-        "850" => format!(
-            "{}, {day}-{month}-{} {time} GMT",
-            long(&imf[..3]),
-            &year[2..]
-        ),
-        "asc" => {
-            let day = day
-                .strip_prefix('0')
-                .map_or(day.to_owned(), |day| format!(" {day}"));
-            format!("{} {month} {day} {time} {year}", &imf[..3])
-        }
-        _ => imf,
-    }
-}
-
-fn long(day: &str) -> &'static str {
-    [
-        "Sunday",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-    ]
-    .into_iter()
-    .find(|long| long.starts_with(day))
-    .expect("a day")
 }

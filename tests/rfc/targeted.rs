@@ -94,7 +94,7 @@ async fn it_counts_alone() {
         let fields = [fields, &["date: @imf:0"]].concat();
         Row::new(format!("{fields:?}"))
             .reply(&fields)
-            .is_fresh_for(lifetime)
+            .fresh_for(lifetime)
     }))
     .await;
 }
@@ -113,7 +113,7 @@ async fn types() {
     run(table.map(|control| {
         Row::new(control)
             .reply(&[&format!("cdn-cache-control: {control}"), "etag: \"a\""])
-            .is_fresh_for(0)
+            .fresh_for(0)
     }))
     .await;
 }
@@ -135,23 +135,23 @@ async fn the_target_list() {
                 "cdn-cache-control: max-age=20",
                 "bellwether-cache-control: max-age=30",
             ])
-            .is_fresh_for(30),
+            .fresh_for(30),
         row("the second, if there is no first")
             .reply(&["cdn-cache-control: max-age=20"])
-            .is_fresh_for(20),
+            .fresh_for(20),
         row("the second, if the first is invalid")
             .reply(&[
                 "cdn-cache-control: max-age=20",
                 "bellwether-cache-control: \"",
             ])
-            .is_fresh_for(20),
+            .fresh_for(20),
         row("none")
             .reply(&["cache-control: max-age=40"])
-            .is_fresh_for(40),
+            .fresh_for(40),
         Row::new("an empty list")
             .cache(|cache| cache.targets([]))
             .reply(&["cdn-cache-control: max-age=20", "cache-control: max-age=40"])
-            .is_fresh_for(40),
+            .fresh_for(40),
     ])
     .await;
 }

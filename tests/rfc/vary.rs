@@ -51,9 +51,7 @@ async fn the_star() {
         let lines: Vec<_> = vary.iter().map(|line| format!("vary: {line}")).collect();
         let mut fields = vec!["cache-control: max-age=60", "etag: \"a\""];
         fields.extend(lines.iter().map(String::as_str));
-        Row::new(format!("{vary:?}"))
-            .reply(&fields)
-            .is_stored(false)
+        Row::new(format!("{vary:?}")).reply(&fields).stored(false)
     }))
     .await;
 }
