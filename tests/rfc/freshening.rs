@@ -71,6 +71,15 @@ async fn fields_that_change() {
             .validated(&["=1", "#2", "cache-control: max-age=1"])
             .wait(2)
             .get(&["=1", "#3"]),
+        stale(
+            "a date that it does not renew is none of its own",
+            &["date: @imf:-50"],
+        )
+        .reply(&["cache-control: max-age=60", "etag: \"a\""])
+        .status(304)
+        .get(&["=1", "date: @imf:-50"])
+        .get(&["=1", "#2", "!date: @imf:-50", "!date: "])
+        .get(&["=1", "#2", "!date: @imf:-50", "!date: ", "age: 0"]),
         stale("its age is that of the 304", &["age: 500"])
             .reply(&["cache-control: max-age=60", "etag: \"a\"", "age: 20"])
             .status(304)

@@ -185,6 +185,7 @@ async fn play_all(rows: Vec<Row>) {
 ///
 /// - `=x`: the body is `x`; `404`: the status is; `error`: the inner service's own error came back;
 /// - `name: value`: the response has this field (its lines joined by `, `); `!name`: it has none;
+///   `!name: value`: it has not this one;
 /// - `#2`: the origin was asked twice so far;
 /// - `origin name: value`, `origin !name`: the same of the last request that it got;
 /// - `origin GET`: the method of that.
@@ -212,6 +213,14 @@ fn check(wanted: &str, got: Option<&Got>, site: &Site) -> Result<(), String> {
 }
 
 fn has(wanted: &str, headers: &http::HeaderMap) -> Result<(), String> {
+    if let Some(unwanted) = wanted.strip_prefix('!')
+        && unwanted.contains(':')
+    {
+        return match has(unwanted, headers) {
+            Ok(()) => Err("it is".to_owned()),
+            Err(_) => Ok(()),
+        };
+    }
     if let Some(name) = wanted.strip_prefix('!') {
         return match joined(headers, name) {
             None => Ok(()),
