@@ -65,18 +65,17 @@ async fn head_of_no_content() {
 /// RFC 9110 §15: what is passed on as it is.
 #[tokio::test(start_paused = true)]
 async fn statuses_pass() {
-    run([
-        200, 201, 204, 206, 302, 304, 401, 412, 416, 500, 503, 599, 999,
-    ]
-    .map(|status| {
-        let same = status.to_string();
-        Row::new(&same)
-            .reply(&["cache-control: no-store", "x-a: 1", "set-cookie: a=b"])
-            .status(status)
-            .get(&[&same, "x-a: 1", "set-cookie: a=b"])
-            .get(&[&same, "x-a: 1", "set-cookie: a=b", "#2"])
-            .ask("POST /", &[], &[&same, "x-a: 1", "set-cookie: a=b", "#3"])
-    }))
+    run(
+        [200, 201, 204, 206, 302, 401, 412, 416, 500, 503, 599, 999].map(|status| {
+            let same = status.to_string();
+            Row::new(&same)
+                .reply(&["cache-control: no-store", "x-a: 1", "set-cookie: a=b"])
+                .status(status)
+                .get(&[&same, "x-a: 1", "set-cookie: a=b"])
+                .get(&[&same, "x-a: 1", "set-cookie: a=b", "#2"])
+                .ask("POST /", &[], &[&same, "x-a: 1", "set-cookie: a=b", "#3"])
+        }),
+    )
     .await;
 }
 
