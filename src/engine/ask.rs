@@ -169,7 +169,7 @@ impl Drive {
                     failures,
                     unreachable,
                 } => {
-                    self.back_off(left, failures, unreachable);
+                    self.back_off(left, failures, unreachable, None);
                     return Asked::Landed;
                 }
                 Next::Fail(_)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::engine::ask::Asked;
-use crate::engine::landing::{By, Job, Landing};
+use crate::engine::landing::{By, Failure, Job, Landing};
 use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Hand};
 use crate::engine::refresh::{Keep, Refresh};
@@ -263,7 +263,14 @@ impl Drive {
     }
 
     /// The origin fails: what is in hand serves until it is tried again.
-    pub(crate) fn back_off(&self, left: Duration, failures: u32, unreachable: bool) {
+    /// `failure`: what it did just now; `None` if it was not asked.
+    pub(crate) fn back_off(
+        &self,
+        left: Duration,
+        failures: u32,
+        unreachable: bool,
+        failure: Option<Failure>,
+    ) {
         let Some(record) = self.record.clone() else {
             return;
         };
@@ -274,7 +281,7 @@ impl Drive {
             .store(|| self.engine.local.insert(self.job.key.id(), known));
         self.lead.announce(Landing::Ready {
             record,
-            by: By::OnError,
+            by: By::OnError(failure),
         });
     }
 

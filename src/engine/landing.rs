@@ -85,8 +85,8 @@ pub(crate) enum By {
     Remote,
     /// The origin, with this status.
     Origin(u16),
-    /// It was here or shared; the origin failed.
-    OnError,
+    /// It was here or shared; the origin failed, now or, without having been asked, before.
+    OnError(Option<Failure>),
 }
 
 /// Why there is no answer.

@@ -264,16 +264,16 @@ impl Refresh {
         let (failures, left) = self.next_back_off();
         self.check_before_serving().await;
         let unreachable = failure.is_unreachable();
-        match self.drive.hand() {
-            Hand::Fresh | Hand::Stale | Hand::OnError => {
-                self.drive.back_off(left, failures, unreachable);
-            }
-            Hand::IfUnreachable if unreachable => {
-                self.drive.back_off(left, failures, unreachable);
-            }
-            Hand::IfUnreachable | Hand::Empty => {
-                self.drive.lead.announce(Landing::Failed(failure));
-            }
+        let serves = match self.drive.hand() {
+            Hand::Fresh | Hand::Stale | Hand::OnError => true,
+            Hand::IfUnreachable => unreachable,
+            Hand::Empty => false,
+        };
+        if serves {
+            self.drive
+                .back_off(left, failures, unreachable, Some(failure));
+        } else {
+            self.drive.lead.announce(Landing::Failed(failure));
         }
         self.release_failing(failures, left, failure).await;
     }

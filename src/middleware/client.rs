@@ -101,6 +101,23 @@ pub(crate) fn rewrite<B>(request: &mut Request<B>, scope: &Scope) {
     }
 }
 
+/// Each host that a request names, with the path: a change that contradicts itself was made to one
+/// of them.
+pub(crate) fn targets<B>(request: &Request<B>) -> Vec<(String, String)> {
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let named = request.headers().get_all(HOST).iter();
+    let mut hosts: Vec<_> = named.filter_map(|host| host.to_str().ok()).collect();
+    hosts.extend(uri.authority().map(|authority| authority.as_str()));
+    if hosts.is_empty() {
+        hosts.push("");
+    }
+    hosts.sort_unstable();
+    hosts.dedup();
+    let target = |host: &str| (host.to_owned(), path.to_owned());
+    hosts.into_iter().map(target).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

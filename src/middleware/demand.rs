@@ -47,6 +47,11 @@ impl Shared {
                     Step::ServeAndRefresh(Task::Refresh)
                 }
             }
+            Step::ServeOnError
+                if !demand.accepts(&condition) && !demand.tolerates_on_error(&condition) =>
+            {
+                Step::Join(Task::Refresh)
+            }
             step => step,
         }
     }
@@ -61,7 +66,8 @@ impl Shared {
             } => false,
             Landing::Ready { record, by } => {
                 let condition = condition(record, now);
-                let tolerated = *by == By::OnError && demand.tolerates_on_error(&condition);
+                let tolerated =
+                    matches!(by, By::OnError(_)) && demand.tolerates_on_error(&condition);
                 !tolerated && !demand.accepts(&condition)
             }
             _ => false,

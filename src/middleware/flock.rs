@@ -499,7 +499,9 @@ enum Whole<RB> {
 fn headless<RB: Body>(response: Response<RB>) -> Whole<RB> {
     let length = response.body().size_hint().exact();
     let mut response = response.map(|_| ResponseBody::empty());
-    if let Some(length) = length {
+    if let Some(length) = length
+        && response.status() != http::StatusCode::NO_CONTENT
+    {
         response
             .headers_mut()
             .entry(http::header::CONTENT_LENGTH)

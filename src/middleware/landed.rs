@@ -60,9 +60,9 @@ where
         let phase = record.windows.phase(now);
         let usable = matches!(phase, Phase::Fresh | Phase::Stale);
         let outcome = match by {
-            By::OnError if record.windows.usable_on_error(now, true) => Outcome::StaleOnError,
+            By::OnError(_) if record.windows.usable_on_error(now, true) => Outcome::StaleOnError,
             By::Local if usable && phase == Phase::Fresh => Outcome::Hit,
-            By::Local | By::OnError if usable => Outcome::Stale,
+            By::Local | By::OnError(_) if usable => Outcome::Stale,
             By::Shared if phase == Phase::Fresh => Outcome::SharedHit,
             By::Remote if usable => Outcome::RemoteFollowed,
             By::Origin(_) if own.is_some() => Outcome::Led,
@@ -78,6 +78,13 @@ where
                 collapsed: outcome != Outcome::Led,
                 detail: Some(outcome.as_str()),
                 ..Report::default()
+            },
+            // RFC 9211 §2.1: what was forwarded is no hit, whatever came of it.
+            _ if matches!(by, By::OnError(Some(_))) => Report {
+                hit: false,
+                fwd: Some(fwd),
+                fwd_status: forwarded_status(landing),
+                ..hit_report(record, now, outcome)
             },
             _ => hit_report(record, now, outcome),
         };

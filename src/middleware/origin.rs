@@ -148,6 +148,13 @@ where
             {
                 return self.confirm(&basis, response, sent, received);
             }
+            if response.status() == StatusCode::NOT_MODIFIED {
+                // Nobody asked under a condition: it is no answer.
+                return Fetched::Failed(Failure {
+                    status: 502,
+                    detail: "unexpected-304",
+                });
+            }
             self.judge(response, held.as_deref(), sent, received)
         })
     }
@@ -259,27 +266,39 @@ where
         if policy.set_cookie == SetCookie::Strip {
             not_modified.remove(SET_COOKIE);
         }
-        let directives = policy.directives(&not_modified);
-        let mut head = validate::freshened(&basis.head, &not_modified, &directives);
+        let (mut head, withheld) = validate::freshened(&basis.head, &not_modified, |fields| {
+            policy.directives(fields)
+        });
         fields::ensure_date(&mut head.headers, received);
-        if !covers(basis, &policy.vary(&head.headers)) {
-            // What is stored was chosen without a field that now matters: it is this client's only.
-            self.give_back(Back::Confirmed(head, basis.body.clone()));
-            return Fetched::Refused {
-                reason: "vary-changed",
-                authorized_only: false,
-            };
-        }
-        match storable::judge_freshened(&self.traits, &head, &not_modified, policy, sent, received)
-        {
-            Ok(lifetime) => Fetched::Confirmed { head, lifetime },
-            Err(refusal) => {
-                self.give_back(Back::Confirmed(head, basis.body.clone()));
-                Fetched::Refused {
-                    reason: refusal.as_str(),
-                    authorized_only: refusal == Refusal::Authorization,
+        let refusal = if covers(basis, &policy.vary(&head.headers)) {
+            let judged = storable::judge_freshened(
+                &self.traits,
+                &head,
+                &not_modified,
+                policy,
+                sent,
+                received,
+            );
+            match judged {
+                Ok(lifetime) => {
+                    if !withheld.is_empty() {
+                        self.give_back(Back::Withheld(withheld));
+                    }
+                    return Fetched::Confirmed { head, lifetime };
                 }
+                Err(refusal) => (refusal.as_str(), refusal == Refusal::Authorization),
             }
+        } else {
+            // What is stored was chosen without a field that now matters: it is this client's only.
+            ("vary-changed", false)
+        };
+        // Its own fields are this client's, and so is the whole now.
+        head.headers.extend(withheld);
+        self.give_back(Back::Confirmed(head, basis.body.clone()));
+        let (reason, authorized_only) = refusal;
+        Fetched::Refused {
+            reason,
+            authorized_only,
         }
     }
 }

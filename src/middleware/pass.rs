@@ -82,7 +82,7 @@ impl Passing {
         mut self,
         inner: S,
         request: Request<B>,
-        (host, path): (String, String),
+        named: Vec<(String, String)>,
     ) -> BoxFuture<'static, Result<Response<ResponseBody<RB>>, S::Error>>
     where
         S: Service<Request<B>, Response = Response<RB>> + Send + 'static,
@@ -95,10 +95,17 @@ impl Passing {
             // Should the client leave now: the origin may have done it all the same.
             let unsure = Unsure {
                 shared: Arc::clone(&self.shared),
-                target: Some(self.shared.rules.key(&host, &path).id()),
+                targets: named
+                    .iter()
+                    .map(|(host, path)| self.shared.rules.key(host, path).id())
+                    .collect(),
             };
             let response = inner.oneshot(request).await?;
-            let targets = invalidate::targets(&host, &path, response.status(), response.headers());
+            let (status, headers) = (response.status(), response.headers());
+            let targets: Vec<_> = named
+                .iter()
+                .flat_map(|(host, path)| invalidate::targets(host, path, status, headers))
+                .collect();
             unsure.settled();
             // Each in a task of its own: all within one deadline, and none ends with the client.
             let purges: Vec<_> = targets
@@ -135,20 +142,21 @@ impl Shared {
 /// An unsafe request under way, of which nobody may ever learn how it ended.
 struct Unsure {
     shared: Arc<Shared>,
-    target: Option<EntryId>,
+    targets: Vec<EntryId>,
 }
 
 impl Unsure {
     fn settled(mut self) {
-        self.target = None;
+        self.targets.clear();
     }
 }
 
 impl Drop for Unsure {
     fn drop(&mut self) {
-        if let Some(target) = self.target.take()
-            && tokio::runtime::Handle::try_current().is_ok()
-        {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        for target in self.targets.drain(..) {
             // It goes on by itself.
             drop(self.shared.purge_behind(target));
         }

@@ -125,7 +125,8 @@ fn whole<B>(asked: Asked<'_>, record: &Record, body: BodyOf) -> Response<Respons
     let body = match body {
         _ if asked.head => {
             // Else the server would announce the length of the body that is not sent.
-            if let BodyOf::Record = body {
+            // (RFC 9110 §8.6: never that of a 204.)
+            if let (BodyOf::Record, true) = (&body, record.head.status != StatusCode::NO_CONTENT) {
                 headers
                     .entry(CONTENT_LENGTH)
                     .or_insert_with(|| (record.body.len() as u64).into());
@@ -163,6 +164,10 @@ pub(crate) fn forwarded_status(landing: &Landing) -> Option<u16> {
             by: By::Origin(status),
             ..
         } => Some(*status),
+        Landing::Ready {
+            by: By::OnError(Some(failure)),
+            ..
+        } if !failure.is_unreachable() => Some(failure.status),
         _ => None,
     }
 }

@@ -17,13 +17,13 @@ use crate::entry::VaryRule;
 use crate::event::Outcome;
 use crate::key::Key;
 use crate::local::Known;
-use crate::middleware::client::{rewrite, target};
+use crate::middleware::client::{rewrite, target, targets};
 use crate::middleware::demand::demand;
 use crate::middleware::flock::{Flock, Sighted};
 use crate::middleware::pass::{Doubt, Passing};
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::middleware::{ResponseBody, ResponseFuture};
-use crate::semantics::request::{self, Class};
+use crate::semantics::request::{self, Bypass, Class};
 use crate::semantics::status::{Fwd, Report};
 use crate::semantics::storable::RequestTraits;
 use crate::semantics::vary;
@@ -85,18 +85,22 @@ where
                 Some(why) => self.pass(request, Fwd::Bypass, why),
                 None => self.look_up(request, scope),
             },
-            Class::Bypass(why) => self.pass(request, Fwd::Bypass, why.as_str()),
+            Class::Bypass(why) => {
+                let fwd = if why == Bypass::Method {
+                    Fwd::Method
+                } else {
+                    Fwd::Bypass
+                };
+                self.pass(request, fwd, why.as_str())
+            }
             Class::Invalidate if scope.requests.invalidate_nothing => {
                 self.pass(request, Fwd::Method, "method")
             }
-            Class::Invalidate => match target(&request) {
-                Some((host, path)) => {
-                    let target = (host.to_owned(), path.to_owned());
-                    let passing = Passing::new(&self.shared, Fwd::Method, "method");
-                    ResponseFuture::flock(passing.invalidating(self.inner.clone(), request, target))
-                }
-                None => self.pass(request, Fwd::Bypass, "ambiguous-host"),
-            },
+            Class::Invalidate => {
+                let targets = targets(&request);
+                let passing = Passing::new(&self.shared, Fwd::Method, "method");
+                ResponseFuture::flock(passing.invalidating(self.inner.clone(), request, targets))
+            }
         }
     }
 }

@@ -51,10 +51,19 @@ pub(crate) fn classify(method: &Method, headers: &HeaderMap, has_body: bool) -> 
     if has_body {
         return Class::Bypass(Bypass::Body);
     }
+    let directives = if headers.contains_key(CACHE_CONTROL) {
+        RequestDirectives::parse(headers)
+    } else {
+        RequestDirectives::default()
+    };
+    // It goes nowhere, so there is nothing to pass it to (§5.2.1.7).
+    if directives.only_if_cached {
+        return Class::Lookup;
+    }
     if headers.contains_key(UPGRADE) || (headers.contains_key(CONNECTION) && upgrades(headers)) {
         return Class::Bypass(Bypass::Upgrade);
     }
-    if headers.contains_key(CACHE_CONTROL) && RequestDirectives::parse(headers).no_store {
+    if directives.no_store {
         return Class::Bypass(Bypass::NoStore);
     }
     Class::Lookup

@@ -9,7 +9,7 @@ use http::header::{
 use crate::entry::Head;
 use crate::semantics::date;
 use crate::semantics::directives::ResponseDirectives;
-use crate::semantics::fields::{listed, own, storable};
+use crate::semantics::fields::{listed, own, storable, withheld};
 use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 
@@ -58,21 +58,21 @@ pub(crate) fn selects(stored: &Head, not_modified: &HeaderMap) -> bool {
     }
 }
 
-/// The stored head with the fields that a 304 provides in place of its own (RFC 9111 §3.2).
+/// The stored head with the fields that a 304 provides in place of its own (RFC 9111 §3.2), and
+/// those of the 304 that are only for the client whose request it answers.
 ///
 /// Judge the result again: the 304 may have made it unfit for storing. A `Date` that the 304 does
 /// not renew is dropped; [`ensure_date`](crate::semantics::fields::ensure_date) gives the new one.
 ///
-/// `directives` are those of the 304.
+/// `directives` reads those of the freshened fields: what the stored response says of a field holds
+/// for the 304's too (RFC 9111 §5.2.2.4, §5.2.2.7), and the other way round.
 pub(crate) fn freshened(
     stored: &Head,
     not_modified: &HeaderMap,
-    directives: &ResponseDirectives,
-) -> Head {
+    directives: impl FnOnce(&HeaderMap) -> ResponseDirectives,
+) -> (Head, HeaderMap) {
     let listed = listed(not_modified);
-    let provided = |name: &HeaderName| {
-        storable(name, &listed) && !DESCRIBE_CONTENT.contains(name) && !directives.withholds(name)
-    };
+    let provided = |name: &HeaderName| storable(name, &listed) && !DESCRIBE_CONTENT.contains(name);
     let mut headers = stored.headers.clone();
     headers.remove(DATE);
     for name in not_modified.keys().filter(|name| provided(name)) {
@@ -81,10 +81,19 @@ pub(crate) fn freshened(
             headers.append(name, own(value));
         }
     }
-    Head {
+    let directives = directives(&headers);
+    for name in directives
+        .no_cache_fields
+        .iter()
+        .chain(&directives.private_fields)
+    {
+        headers.remove(name);
+    }
+    let head = Head {
         status: stored.status,
         headers,
-    }
+    };
+    (head, withheld(not_modified, &directives))
 }
 
 /// What describes the stored body stays with it: a 304 has none of its own, and servers do send

@@ -239,7 +239,7 @@ async fn requests_past_the_cache_say_why() {
         &'static str,
     );
     let table: [Case; 3] = [
-        ("OPTIONS", &[], "bellwether; fwd=bypass; detail=method"),
+        ("OPTIONS", &[], "bellwether; fwd=method; detail=method"),
         (
             "GET",
             &[("cache-control", "no-store")],

@@ -74,11 +74,9 @@ async fn the_life_of_a_response() {
 /// RFC 9211 §2.2: why a request went on.
 #[tokio::test(start_paused = true)]
 async fn reasons() {
-    let range = [("range", "bytes=0-")];
     let no_store = [("cache-control", "no-store")];
     for (method, fields, expected) in [
         ("POST", &[][..], "bellwether fwd=method detail=method"),
-        ("GET", &range[..], "bellwether fwd=bypass detail=range"),
         (
             "GET",
             &no_store[..],
@@ -102,7 +100,6 @@ async fn reasons() {
 
 /// RFC 9211 §2.2: `method` is for what the method's semantics want forwarded.
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 10"]
 async fn safe_methods_pass_for_their_method() {
     let site = site("max-age=10");
     assert_eq!(
@@ -202,7 +199,6 @@ async fn names() {
 
 /// RFC 9211 §2.1: a hit was not forwarded. What is served since the origin failed was.
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 11"]
 async fn what_serves_in_place_of_an_error_is_no_hit() {
     let site = Site::new(|_, n| {
         let reply = Reply::ok("x").cached("max-age=1, stale-if-error=60");

@@ -135,7 +135,6 @@ async fn fields_of_a_304_that_are_one_clients_own() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 1"]
 async fn fields_that_the_stored_response_says_are_one_clients_own() {
     let own = |directive: &str| {
         Row::new(directive).reply(&[
@@ -164,7 +163,6 @@ async fn fields_that_the_stored_response_says_are_one_clients_own() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 2"]
 async fn the_client_whose_own_fields_a_304_brings_gets_them() {
     run([stale("private", &[])
         .reply(&[

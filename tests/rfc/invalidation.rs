@@ -168,7 +168,6 @@ async fn where_it_points() {
 
 /// RFC 9111 §4.4: whatever else is wrong with a request, what it changed is invalid.
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 5"]
 async fn a_request_that_names_two_hosts() {
     run([Row::new("it is changed all the same")
         .reply(&["cache-control: max-age=60"])

@@ -1,8 +1,9 @@
 //! What the caching RFCs ask for, section by section, at the layer. Each row is a short story: what
 //! the origin answers, what clients ask, and what must come of it.
 //!
-//! A row that is marked `finding N` states what should be and is not.
 
+#[path = "../middleware/pieces.rs"]
+mod pieces;
 #[path = "../middleware/support.rs"]
 #[expect(
     dead_code,

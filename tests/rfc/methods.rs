@@ -51,7 +51,6 @@ async fn head() {
 
 /// RFC 9110 §8.6: no `Content-Length` on 204.
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 7"]
 async fn head_of_no_content() {
     run([Row::new("204")
         .reply(&["cache-control: max-age=60"])

@@ -109,7 +109,6 @@ async fn only_if_cached() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 6"]
 async fn only_if_cached_beside_what_passes_the_cache_by() {
     let only = "cache-control: only-if-cached";
     let fresh = |name: &str| Row::new(name).reply(&["cache-control: max-age=10"]);
@@ -162,7 +161,6 @@ async fn where_they_are_not_honoured() {
 /// RFC 9111 §5.2.1.4, and this crate's own word: an answer that the origin failed to give is not
 /// replaced by one that the client does not want, however long it fails.
 #[tokio::test(start_paused = true)]
-#[ignore = "finding 4"]
 async fn while_the_origin_is_left_alone() {
     run(["no-cache", "max-age=0", "min-fresh=1"].map(|wish| {
         let wish = format!("cache-control: {wish}");

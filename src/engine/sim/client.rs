@@ -356,8 +356,8 @@ impl Client {
         let phase = record.windows.phase(now);
         let usable = matches!(phase, Phase::Fresh | Phase::Stale);
         let good = match by {
-            By::OnError if record.windows.usable_on_error(now, true) => true,
-            By::Local | By::OnError | By::Remote => usable,
+            By::OnError(_) if record.windows.usable_on_error(now, true) => true,
+            By::Local | By::OnError(_) | By::Remote => usable,
             By::Shared => phase == Phase::Fresh,
             By::Origin(_) => led || usable,
         };
