@@ -166,6 +166,7 @@ async fn key_cookies_separate_users_although_no_vary_says_so() {
     // Whichever of them the origin reads: nobody gets another's page.
     for hidden in [
         "plan=free; plan=paid",
+        "plan=free; plan=basic",
         "PLAN=paid",
         "x=1, plan=paid",
         "plan=\"free; plan\"",
