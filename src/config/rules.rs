@@ -105,8 +105,12 @@ impl Matcher {
             let globs = globs.as_ref();
             globs.is_some_and(|globs| globs.matches(host.as_bytes()))
         };
+        // Neither user information nor the dot of the root names another host.
+        let host = host.rsplit('@').next().unwrap_or_default();
+        let name = without_port(host);
+        let name = name.strip_suffix('.').unwrap_or(name);
         (self.hosts.is_none() && self.hosts_with_port.is_none())
-            || matches(&self.hosts, without_port(host))
+            || matches(&self.hosts, name)
             || matches(&self.hosts_with_port, host)
     }
 }

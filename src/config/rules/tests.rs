@@ -44,6 +44,8 @@ fn the_first_rule_that_matches_holds() {
         ("GET", "www.example.com", "/", 3),
         ("GET", "WWW.example.COM:8080", "/", 3),
         ("GET", "www.example.com", "/api/x", 2),
+        ("GET", "www.example.com.:80", "/", 3),
+        ("GET", "user@www.example.com.", "/", 3),
         ("GET", "example.com", "/", 0),
         ("GET", "[::1]:81", "/", 3),
         ("GET", "[::1]:82", "/", 0),
