@@ -1,6 +1,5 @@
 //! What the caching RFCs ask for, section by section, at the layer. Each row is a short story: what
 //! the origin answers, what clients ask, and what must come of it.
-//!
 
 #[path = "../middleware/pieces.rs"]
 mod pieces;
