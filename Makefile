@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server check fmt bench doc loom storm ci
+.PHONY: help run test redis-server check fmt bench doc loom fuzz storm conformance ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -40,12 +40,14 @@ redis-server: ## Installs redis-server if it is missing
 
 check: ## What a change has to pass before the tests: format, lints, documents
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings -D rustdoc::broken_intra_doc_links' $(CARGO) doc --no-deps --all-features
 
 fmt: ## Formats the code
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## Measures
 	$(CARGO) bench --all-features
@@ -57,8 +59,27 @@ doc: ## Builds the documents and opens them
 loom: ## Checks the concurrency of one process under all interleavings
 	RUSTFLAGS='--cfg bellwether_loom' CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom
 
+# For each target; FUZZ_SEED, FUZZ_JOBS and single targets: see fuzz/run.
+FUZZ_TIME ?= 10
+fuzz: ## Feeds each parser FUZZ_TIME seconds (10) of hostile input. Needs a C++ compiler
+	@FUZZ_TIME='$(FUZZ_TIME)' ./fuzz/run
+
 storm: redis-server ## The fleet under load and faults alone, with a table of what was measured
 	$(CARGO) test --all-features --test fleet -- --nocapture
+
+# BELLWETHER_CONFORMANCE=update also prints the list of known failures as it would have to be.
+conformance: ## The public test suite for HTTP caches (cache-tests.fyi) against the proxy
+	@for tool in node npm tar; do \
+		command -v $$tool >/dev/null && continue; \
+		echo "error: $$tool is missing. The suite needs Node.js 18 or later with npm:" >&2; \
+		echo '  Debian, Ubuntu   apt-get install nodejs npm' >&2; \
+		echo '  Fedora           dnf install nodejs npm' >&2; \
+		echo '  Alpine           apk add nodejs npm' >&2; \
+		echo '  macOS            brew install node' >&2; \
+		echo '  others           https://nodejs.org/en/download' >&2; \
+		exit 1; \
+	done
+	$(CARGO) test --release --test conformance -- --ignored --nocapture
 
 ci: ## All that the continuous integration runs
 	./.ci/run

@@ -80,6 +80,10 @@ impl Key {
         text.make_ascii_lowercase();
         // A space can stand in neither part, so no two URLs share a text.
         text.push(b' ');
+        // `http://host?query` has the path `/` (RFC 9110 §4.2.3), which its text leaves out.
+        if path_and_query.starts_with('?') {
+            text.push(b'/');
+        }
         text.extend_from_slice(path_and_query.as_bytes());
         Self::from_text(text)
     }
@@ -154,6 +158,13 @@ mod tests {
             Key::primary("example.com", "/A"),
             Key::primary("example.com", "/a")
         );
+    }
+
+    #[test]
+    fn an_empty_path_is_a_slash() {
+        let uri: http::Uri = "http://a?b".parse().unwrap();
+        let path = uri.path_and_query().unwrap().as_str();
+        assert_eq!(Key::primary("a", path), Key::primary("a", "/?b"));
     }
 
     #[test]

@@ -38,6 +38,9 @@
 //! - [`Cache`] and [`CacheBuilder`]: settings, purging, figures
 //! - [`middleware`]: what the layer does with which request
 //! - [`shared`]: the contract of what a fleet shares, and its adapters
+//! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
+//! - [`Rule`]: settings for some requests only
+//! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::architecture`]: how it is built, and where to find what
 //!
 //! # What is promised
@@ -79,7 +82,11 @@ mod semantics;
 pub mod shared;
 mod sync;
 
-pub use config::{Cache, CacheBuilder, MIB, Settings};
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use config::{Cache, CacheBuilder, Cookies, MIB, Query, Rule, Settings};
 pub use error::{Error, ErrorKind};
 pub use event::Stats;
 pub use middleware::{BodyError, CacheLayer, CacheService, ResponseBody, ResponseFuture};
@@ -91,4 +98,9 @@ pub use shared::{RedisTier, RedisTierBuilder};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/configuration.md")]
+    pub mod configuration {}
+
+    #[doc = include_str!("docs/http.md")]
+    pub mod http {}
 }

@@ -7,15 +7,18 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::shared::PurgeKind;
 
-/// Purges `uri` and all its variants.
-pub(crate) async fn purge(engine: &Engine, uri: &Uri) -> Result<(), Error> {
+/// Purges `uri` and all its variants; `key` knows under which key a GET of it is looked up.
+pub(crate) async fn purge(
+    engine: &Engine,
+    uri: &Uri,
+    key: impl FnOnce(&str, &str) -> Key,
+) -> Result<(), Error> {
     let Some(authority) = uri.authority() else {
         return Err(Error::config(format!(
             "uri is \"{uri}\", must be absolute (http://host/path)"
         )));
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    engine
-        .purge(Key::primary(authority.as_str(), path).id(), PurgeKind::Hard)
-        .await
+    let id = key(authority.as_str(), path).id();
+    engine.purge(id, PurgeKind::Hard).await
 }

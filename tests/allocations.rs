@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bellwether::{Cache, CacheService};
+use bellwether::{Cache, CacheBuilder, CacheService, Cookies, Query, Rule};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -48,16 +48,21 @@ fn request(path: &'static str) -> Asked {
         .header("host", "bench.test")
         .header("accept", "*/*")
         .header("accept-language", "en")
+        .header("cookie", "theme=dark; id=1")
         .body(Empty::new())
         .expect("a request")
 }
 
 async fn warmed() -> CacheService<Inner> {
-    let cache = Cache::builder().build().expect("the defaults");
+    warmed_with(Cache::builder()).await
+}
+
+async fn warmed_with(builder: CacheBuilder) -> CacheService<Inner> {
+    let cache = builder.build().expect("good settings");
     let service = cache.layer().layer(service_fn(
         answer as fn(Asked) -> std::future::Ready<Answer>,
     ));
-    for path in ["/", "/vary"] {
+    for path in ["/", "/vary", "/a%20b?c=1"] {
         let response = service
             .clone()
             .call(request(path))
@@ -125,4 +130,26 @@ async fn a_variant_allocates_no_more_than_a_plain_hit() {
             map
         });
     assert!(usual >= 970, "{spread:?}");
+}
+
+/// Rules of every kind are looked through, and the one that holds has nothing to take away.
+#[tokio::test]
+async fn a_rule_that_rewrites_nothing_allocates_nothing() {
+    let tracking = Query::Ignore(vec!["utm_*".into(), "gclid".into()]);
+    let builder = Cache::builder()
+        .rule(Rule::path("/static/**").or_path("/**/*.{css,js}"))
+        .rule(Rule::host("*.example.com").on_host("other.test:81"))
+        .rule(
+            Rule::path("/*")
+                .query(tracking)
+                .sort_query(true)
+                .bypass_cookie("wordpress_logged_in_*")
+                .strip_cookies(Cookies::Only(vec!["_ga*".into()])),
+        );
+    let mut service = warmed_with(builder).await;
+    for path in ["/", "/a%20b?c=1"] {
+        let counts: Vec<u64> = (0..1_000).map(|_| count(&mut service, path)).collect();
+        let usual = counts.iter().filter(|count| **count == HIT).count();
+        assert!(usual >= 970, "{path}: seen {:?}", &counts[..20]);
+    }
 }

@@ -5,25 +5,13 @@ mod support;
 use std::time::Duration;
 
 use support::origin::{Origin, Page};
-use support::proxy::{Proxy, command, run};
+use support::proxy::{Proxy, command, refusal, run};
 use support::{until, within};
 use tokio::net::TcpListener;
-use tokio::process::Command;
-
-/// Runs it, expects it to refuse in one line, and gives that line.
-async fn refusal(command: &mut Command, code: i32) -> String {
-    let output = run(command).await;
-    let stderr = String::from_utf8(output.stderr).expect("stderr is text");
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
-    assert!(stderr.starts_with("error: "), "{stderr}");
-    assert!(output.stdout.is_empty());
-    stderr
-}
 
 #[tokio::test]
 async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
-    let cases: [(&[&str], &[&str]); 14] = [
+    let cases: [(&[&str], &[&str]); 23] = [
         (&["--grace", "5"], &["--grace", "\"5\"", "from 0s to 365d"]),
         (
             &["--grace", "400d"],
@@ -60,6 +48,36 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
             &["--redis", "http://:secret@a"],
             &["--redis", "redis://127.0.0.1:6379"],
         ),
+        (
+            &["--default-ttl", "1"],
+            &["--default-ttl", "\"1\"", "from 0s to 365d"],
+        ),
+        (&["--stale-if-error", "x"], &["--stale-if-error", "365d"]),
+        (
+            &["--stale-if-unreachable", "x"],
+            &["--stale-if-unreachable", "365d"],
+        ),
+        (&["--keep", "x"], &["--keep", "365d"]),
+        (
+            &["--status-ttl", "404=1s, 99=1s"],
+            &["--status-ttl", "404=10s, 500-599=1s", "200 to 599"],
+        ),
+        (
+            &["--targets", "a b"],
+            &["--targets", "\"a b\"", "CDN-Cache-Control"],
+        ),
+        (
+            &["--honor-request-directives", "yes"],
+            &["--honor-request-directives", "true or false"],
+        ),
+        (
+            &["--set-cookie", "keep"],
+            &["--set-cookie", "refuse, strip or share"],
+        ),
+        (
+            &["--fetch-timeout", "0s"],
+            &["--fetch-timeout", "from 1ms to 1h"],
+        ),
         (&["--graze", "5s"], &["--graze", "--grace"]),
         (&["--grace"], &["--grace", "missing"]),
     ];
@@ -90,6 +108,22 @@ async fn a_bad_file_is_one_line_with_its_name_and_the_key() {
         ("config = \"other.toml\"", "unknown setting config"),
         ("grace = \"5\"", "grace in "),
         ("grace = true", "expected a string, found a boolean"),
+        (
+            "honor_request_directives = \"yes\"",
+            "expected true or false",
+        ),
+        (
+            "honor_request_directives = 1.5",
+            "expected true or false, found a float",
+        ),
+        (
+            "targets = [1]",
+            "expected a string or a list of strings, found an array",
+        ),
+        ("targets = [\"a b\"]", "targets in "),
+        ("status_ttl = \"404\"", "like 404=10s, 500-599=1s"),
+        ("rule = 1", "each begun by a line [[rule]]"),
+        ("[rule]\npath = \"/a\"", "each begun by a line [[rule]]"),
         ("node = \"a\"\ngrace = ", "line 2"),
         ("node = \"a\"\nnode = \"b\"", "line 2"),
     ];
@@ -145,6 +179,15 @@ async fn help_names_all_settings_with_units_and_defaults() {
         "grace",
         "local-capacity",
         "max-body-size",
+        "default-ttl",
+        "status-ttl",
+        "stale-if-error",
+        "stale-if-unreachable",
+        "keep",
+        "set-cookie",
+        "targets",
+        "honor-request-directives",
+        "fetch-timeout",
     ];
     for flag in settings.iter().chain(&["admin", "node", "config"]) {
         let variable = format!("BELLWETHER_{}", flag.to_uppercase().replace('-', "_"));

@@ -167,3 +167,39 @@ async fn an_unreachable_origin_is_a_502_that_says_so() {
     }
     assert!(!proxy.stderr().contains("panic"), "{}", proxy.stderr());
 }
+
+/// hyper's client takes interim responses in, and its server sends none but 100: they end here, and
+/// leave nothing behind (RFC 9110 §15.2).
+#[tokio::test]
+async fn interim_responses_are_dropped_and_nothing_of_them_is_stored() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("the proxy connects");
+        let mut head = [0; 2048];
+        let _ = stream.read(&mut head).await.expect("the proxy asks");
+        let interim = "HTTP/1.1 102 Processing\r\nx-interim: 1\r\n\r\n\
+                       HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\
+                       cache-control: no-store\r\n\r\n";
+        let last = "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: 4\r\n\r\nbody";
+        for part in [interim, last] {
+            stream
+                .write_all(part.as_bytes())
+                .await
+                .expect("the proxy reads");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        stream
+    });
+    let proxy = Proxy::spawn(&["--origin", &format!("http://{address}")]).await;
+    let client = proxy.client();
+    for status in ["fwd=miss", "; hit"] {
+        let answer = client.send(client.request("GET", "/")).await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "body"));
+        assert!(answer.header("cache-status").contains(status));
+        for gone in ["x-interim", "link"] {
+            assert_eq!(answer.header(gone), "", "{gone}");
+        }
+    }
+    drop(served.await.expect("one request was enough"));
+}

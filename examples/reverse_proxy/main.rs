@@ -1,17 +1,19 @@
 //! A caching reverse proxy on bellwether's public API.
 //!
 //! `cargo run --release --example reverse_proxy` starts a demo and says what to try; `--help` has
-//! the rest. One request's way through the modules: [`server`] accepts its connection, [`front`]
+//! the rest ([`flags`] lists the settings, [`rules`] reads those of the file). One request's way through the modules: [`server`] accepts its connection, [`front`]
 //! settles which site it is for ([`host`]) and asks the cache; on a miss the cache asks [`origin`],
 //! which puts the fields of this hop in order ([`forward`]) and sends it on.
 
 mod admin;
 mod args;
 mod demo;
+mod flags;
 mod forward;
 mod front;
 mod host;
 mod origin;
+mod rules;
 mod server;
 mod settings;
 mod tunnel;
@@ -145,8 +147,8 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
     let builder = Cache::builder()
         .local_capacity(settings.local_capacity)
         .max_body_size(settings.max_body_size)
-        .grace(settings.grace)
         .name(name);
+    let builder = settings.caching.apply(builder);
     #[cfg(feature = "redis")]
     let builder = match &settings.redis {
         Some(url) => {

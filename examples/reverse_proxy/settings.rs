@@ -1,19 +1,21 @@
 //! What the proxy is told to do, checked before anything is started.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bellwether::{CacheBuilder, Rule, SetCookie};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Uri};
 
 use crate::Failure;
 use crate::args::{Given, Text};
-use crate::units;
+use crate::{rules, units};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// All settings of one proxy.
 #[derive(Debug)]
@@ -21,11 +23,27 @@ pub(crate) struct Settings {
     pub(crate) origin: Option<Target>,
     pub(crate) listen: SocketAddr,
     pub(crate) redis: Option<String>,
-    pub(crate) grace: Duration,
     pub(crate) local_capacity: u64,
     pub(crate) max_body_size: u64,
+    pub(crate) caching: Caching,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) node: Option<String>,
+}
+
+/// What is stored, for how long, and how it is used; what is not given is the library's default.
+#[derive(Debug)]
+pub(crate) struct Caching {
+    default_ttl: Option<Duration>,
+    status_ttl: Vec<(RangeInclusive<u16>, Duration)>,
+    grace: Option<Duration>,
+    stale_if_error: Option<Duration>,
+    stale_if_unreachable: Option<Duration>,
+    keep: Option<Duration>,
+    set_cookie: Option<SetCookie>,
+    targets: Option<Vec<HeaderName>>,
+    honor_request_directives: Option<bool>,
+    fetch_timeout: Option<Duration>,
+    rules: Vec<Rule>,
 }
 
 /// Where the origin is.
@@ -50,18 +68,73 @@ impl Settings {
             listen: read(given, "listen", units::address)?
                 .unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
             redis: read(given, "redis", redis_url)?,
-            grace: read(given, "grace", |text| {
-                units::time(text, Duration::ZERO..=YEAR)
-            })?
-            .unwrap_or(Duration::ZERO),
             local_capacity,
             max_body_size: read(given, "max_body_size", |text| {
                 units::size(text, KIB..=largest)
             })?
             .unwrap_or(largest.min(8 * MIB)),
+            caching: Caching::read(given)?,
             admin: read(given, "admin", units::address)?,
             node: read(given, "node", units::name)?,
         })
+    }
+}
+
+impl Caching {
+    fn read(given: &Given) -> Result<Self, Failure> {
+        let time = |setting| {
+            read(given, setting, |text| {
+                units::time(text, Duration::ZERO..=YEAR)
+            })
+        };
+        Ok(Self {
+            default_ttl: time("default_ttl")?,
+            status_ttl: read(given, "status_ttl", units::statuses)?.unwrap_or_default(),
+            grace: time("grace")?,
+            stale_if_error: time("stale_if_error")?,
+            stale_if_unreachable: time("stale_if_unreachable")?,
+            keep: time("keep")?,
+            set_cookie: read(given, "set_cookie", units::set_cookie)?,
+            targets: read(given, "targets", units::fields)?,
+            honor_request_directives: read(given, "honor_request_directives", units::truth)?,
+            fetch_timeout: read(given, "fetch_timeout", |text| {
+                units::time(text, Duration::from_millis(1)..=Duration::from_secs(3_600))
+            })?,
+            rules: rules::read(&given.file, &given.rules)?,
+        })
+    }
+
+    /// Hands it all to the library.
+    pub(crate) fn apply(&self, builder: CacheBuilder) -> CacheBuilder {
+        fn set<T: Clone>(
+            builder: CacheBuilder,
+            given: &Option<T>,
+            set: fn(CacheBuilder, T) -> CacheBuilder,
+        ) -> CacheBuilder {
+            match given {
+                Some(value) => set(builder, value.clone()),
+                None => builder,
+            }
+        }
+        let builder = set(builder, &self.default_ttl, CacheBuilder::default_ttl);
+        let builder = set(builder, &self.grace, CacheBuilder::grace);
+        let builder = set(builder, &self.stale_if_error, CacheBuilder::stale_if_error);
+        let builder = set(
+            builder,
+            &self.stale_if_unreachable,
+            CacheBuilder::stale_if_unreachable,
+        );
+        let builder = set(builder, &self.keep, CacheBuilder::keep);
+        let builder = set(builder, &self.set_cookie, CacheBuilder::set_cookie);
+        let builder = set(builder, &self.targets, CacheBuilder::targets);
+        let honor = CacheBuilder::honor_request_directives;
+        let builder = set(builder, &self.honor_request_directives, honor);
+        let builder = set(builder, &self.fetch_timeout, CacheBuilder::fetch_timeout);
+        let statuses = self.status_ttl.iter().cloned();
+        let builder = statuses.fold(builder, |builder, (statuses, ttl)| {
+            builder.status_ttl(statuses, ttl)
+        });
+        self.rules.iter().cloned().fold(builder, CacheBuilder::rule)
     }
 }
 

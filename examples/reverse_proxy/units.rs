@@ -4,7 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bellwether::SetCookie;
 use bytesize::ByteSize;
+use http::HeaderName;
 
 /// Reads `30s`, `2m`, `1h 30m`.
 pub(crate) fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
@@ -45,6 +47,52 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Err("expected 1 to 64 characters of a-z, A-Z, 0-9, - _ and .".to_owned())
 }
 
+/// Reads `true` and `false`.
+pub(crate) fn truth(text: &str) -> Result<bool, String> {
+    let expected = || "expected true or false".to_owned();
+    text.trim().parse().map_err(|_| expected())
+}
+
+/// Reads `404=10s, 500-599=1s`.
+pub(crate) fn statuses(text: &str) -> Result<Vec<(RangeInclusive<u16>, Duration)>, String> {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    let lifetime = |member: &str| {
+        let (statuses, ttl) = member.split_once('=')?;
+        let (first, last) = statuses.split_once('-').unwrap_or((statuses, statuses));
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        let ttl = time(ttl, Duration::ZERO..=YEAR).ok()?;
+        let fine = (200..=599).contains(&first) && (first..=599).contains(&last);
+        fine.then_some((first..=last, ttl))
+    };
+    let all: Option<Vec<_>> = text.split(',').map(lifetime).collect();
+    all.ok_or_else(|| {
+        "expected a list like 404=10s, 500-599=1s, with statuses from 200 to 599 and times from \
+         0s to 365d"
+            .to_owned()
+    })
+}
+
+/// Reads `CDN-Cache-Control, Surrogate-Control`.
+pub(crate) fn fields(text: &str) -> Result<Vec<HeaderName>, String> {
+    text.split(',').map(|name| field(name.trim())).collect()
+}
+
+/// Reads the name of a field.
+pub(crate) fn field(text: &str) -> Result<HeaderName, String> {
+    let expected = || "expected names of fields, like CDN-Cache-Control".to_owned();
+    text.parse().map_err(|_| expected())
+}
+
+/// Reads `refuse`, `strip`, `share`.
+pub(crate) fn set_cookie(text: &str) -> Result<SetCookie, String> {
+    match text.trim() {
+        "refuse" => Ok(SetCookie::Refuse),
+        "strip" => Ok(SetCookie::Strip),
+        "share" => Ok(SetCookie::Share),
+        _ => Err("expected refuse, strip or share".to_owned()),
+    }
+}
+
 /// Whole days read better than the months that `humantime` would make of them.
 fn show_time(time: Duration) -> String {
     match time.as_secs() {
@@ -67,6 +115,17 @@ mod tests {
         assert_eq!(size("65536", 0..=1 << 20), Ok(65_536));
         assert_eq!(address("127.0.0.1:0"), Ok(([127, 0, 0, 1], 0).into()));
         assert_eq!(name("node-1.eu"), Ok("node-1.eu".to_owned()));
+        assert_eq!(truth(" true"), Ok(true));
+        assert_eq!(
+            statuses("404=10s,500 - 599 = 1m"),
+            Ok(vec![
+                (404..=404, Duration::from_secs(10)),
+                (500..=599, Duration::from_secs(60))
+            ])
+        );
+        let names = ["cdn-cache-control", "x"].map(HeaderName::from_static);
+        assert_eq!(fields("CDN-Cache-Control, x"), Ok(names.to_vec()));
+        assert_eq!(set_cookie("strip"), Ok(SetCookie::Strip));
     }
 
     #[test]
@@ -86,5 +145,21 @@ mod tests {
         for bad in ["", "a b", "a;b", "\u{e9}"] {
             assert!(name(bad).is_err(), "{bad}");
         }
+        for bad in [
+            "",
+            "404",
+            "404=5",
+            "404=1s,",
+            "99=1s",
+            "500-600=1s",
+            "500-404=1s",
+        ] {
+            let error = statuses(bad).unwrap_err();
+            assert!(error.contains("like 404=10s, 500-599=1s"), "{bad}: {error}");
+        }
+        for bad in ["", "a,", "a b", "a, ,b"] {
+            assert!(fields(bad).is_err(), "{bad}");
+        }
+        assert!(truth("yes").is_err() && set_cookie("Keep").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Cache, Settings};
+use crate::config::{Cache, Rule, Settings};
 use crate::error::Error;
 use crate::semantics::policy::SetCookie;
 use crate::shared::SharedTier;
@@ -237,6 +237,14 @@ impl CacheBuilder {
         self
     }
 
+    /// Adds a rule: settings for some requests. The first that matches holds.
+    ///
+    /// Default: none.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.settings.rules.push(rule);
+        self
+    }
+
     /// Adds `Cache-Status` (RFC 9211) to responses.
     ///
     /// Default: true.
@@ -256,13 +264,15 @@ impl CacheBuilder {
     /// Builds the cache.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a setting is out of its range.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a setting is out of its range, or a rule
+    /// is wrong.
     pub fn build(self) -> Result<Cache, Error> {
         self.build_with_clock(Arc::new(SystemClock))
     }
 
     pub(crate) fn build_with_clock(self, clock: Arc<dyn Clock>) -> Result<Cache, Error> {
         self.settings.check()?;
-        Ok(Cache::new(&self.settings, self.tier, clock))
+        let rules = self.settings.rules()?;
+        Ok(Cache::new(&self.settings, rules, self.tier, clock))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::clock::Clock;
+use crate::config::rules::Rules;
 use crate::config::{CacheBuilder, Scope, Settings};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     /// What holds where no rule says otherwise.
     pub(crate) scope: Arc<Scope>,
+    /// What holds for which request.
+    pub(crate) rules: Rules,
     /// The name for `Cache-Status`, ready to be written; `None` if it is switched off.
     pub(crate) name: Option<String>,
 }
@@ -51,6 +54,7 @@ impl Cache {
 
     pub(crate) fn new(
         settings: &Settings,
+        rules: Rules,
         tier: Option<Arc<dyn SharedTier>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -62,7 +66,8 @@ impl Cache {
         Self {
             shared: Arc::new(Shared {
                 engine,
-                scope: Arc::new(settings.scope()),
+                scope: Arc::clone(rules.general()),
+                rules,
                 name,
             }),
         }
@@ -71,7 +76,9 @@ impl Cache {
     /// Takes a URL away, with all its variants, on every node. What is being fetched for it now is
     /// not stored, on any node.
     ///
-    /// `uri` is absolute, with the host that clients send; its scheme does not matter.
+    /// `uri` is absolute, with the host that clients send; its scheme does not matter. It is read
+    /// by the [`Rule`](crate::Rule) that a GET of it gets, so that parameters which do not count do
+    /// not count here either.
     ///
     /// When this returns, it is gone from this process and the shared tier. Other nodes hear of it
     /// within milliseconds; one that has lost its connection goes by the freshness that it knows
@@ -85,7 +92,8 @@ impl Cache {
     /// # Cancellation
     /// Dropped early, it may have reached this process only.
     pub async fn purge(&self, uri: &Uri) -> Result<(), Error> {
-        crate::purge::purge(&self.shared.engine, uri).await
+        let key = |host: &str, path: &str| self.shared.rules.key(host, path);
+        crate::purge::purge(&self.shared.engine, uri, key).await
     }
 
     /// What it has done, and what it holds. Cheap enough to be asked every second.

@@ -2,12 +2,17 @@
 
 mod builder;
 mod cache;
+mod globs;
+mod requests;
+mod rule;
+mod rules;
 mod scope;
 mod settings;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub(crate) use cache::Shared;
+pub use rule::{Cookies, Query, Rule};
 pub(crate) use scope::Scope;
 pub use settings::Settings;
 

@@ -2,11 +2,13 @@
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::config::{MIB, Scope};
+use crate::config::rules::Rules;
+use crate::config::{MIB, Rule, Scope};
 use crate::engine::Tuning;
 use crate::error::Error;
 use crate::lock::Timing;
@@ -44,6 +46,7 @@ pub struct Settings {
     pub status_ttl: Vec<(RangeInclusive<u16>, Duration)>,
     pub stale_if_unreachable: Duration,
     pub honor_request_directives: bool,
+    pub rules: Vec<Rule>,
     pub cache_status: bool,
     pub name: String,
 }
@@ -72,6 +75,7 @@ impl Default for Settings {
             status_ttl: Vec::new(),
             stale_if_unreachable: Duration::from_secs(60),
             honor_request_directives: false,
+            rules: Vec::new(),
             cache_status: true,
             name: "bellwether".to_owned(),
         }
@@ -80,7 +84,7 @@ impl Default for Settings {
 
 const MILLI: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// A guessed lifetime is at most a day.
 const HEURISTIC_CAP: Duration = Duration::from_secs(24 * 3_600);
 /// A lease is renewed no longer than this.
@@ -121,12 +125,7 @@ impl Settings {
             self.stale_if_unreachable,
             Duration::ZERO..=YEAR,
         )?;
-        for (statuses, ttl) in &self.status_ttl {
-            within("status_ttl", *ttl, Duration::ZERO..=YEAR)?;
-            for status in [statuses.start(), statuses.end()] {
-                within("status_ttl: status", *status, 200..=599)?;
-            }
-        }
+        check_statuses("status_ttl", &self.status_ttl)?;
         within("keep", self.keep, Duration::ZERO..=YEAR)?;
         within("early_refresh", self.early_refresh, 0.0..=10.0)?;
         within("fetch_timeout", self.fetch_timeout, MILLI..=HOUR)?;
@@ -167,7 +166,17 @@ impl Settings {
                 "name is {name:?}, must be printable ASCII and not empty"
             )));
         }
+        self.rules()?;
         Ok(())
+    }
+
+    /// All rules, compiled; an error names the rule.
+    pub(crate) fn rules(&self) -> Result<Rules, Error> {
+        let general = Arc::new(self.scope());
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| rule.compile(&format!("rules[{index}]"), &general));
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Rules::new(general, rules))
     }
 
     pub(crate) fn tuning(&self) -> Tuning {
@@ -192,7 +201,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn scope(&self) -> Scope {
+    fn scope(&self) -> Scope {
         let policy = Policy {
             targets: self.targets.clone(),
             status_ttl: self.status_ttl.clone(),
@@ -208,11 +217,25 @@ impl Settings {
         Scope {
             policy,
             honor_request_directives: self.honor_request_directives,
+            ..Scope::default()
         }
     }
 }
 
-fn within<T: PartialOrd + Debug>(
+pub(crate) fn check_statuses(
+    name: &str,
+    lifetimes: &[(RangeInclusive<u16>, Duration)],
+) -> Result<(), Error> {
+    for (statuses, ttl) in lifetimes {
+        within(name, *ttl, Duration::ZERO..=YEAR)?;
+        within(&format!("{name}: status"), *statuses.start(), 200..=599)?;
+        let rest = *statuses.start()..=599;
+        within(&format!("{name}: last status"), *statuses.end(), rest)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn within<T: PartialOrd + Debug>(
     name: &str,
     value: T,
     range: RangeInclusive<T>,

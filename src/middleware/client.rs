@@ -1,9 +1,12 @@
 //! A client's request, as far as it is needed after the request itself has gone to the origin.
 
+use std::sync::Arc;
+
 use http::header::{HOST, HeaderMap, HeaderName};
 use http::uri::PathAndQuery;
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 
+use crate::config::{Scope, Shared};
 use crate::engine::origin::Select;
 use crate::key::Key;
 use crate::semantics::{request, vary};
@@ -15,15 +18,18 @@ pub(crate) struct Client {
     pub(crate) head: bool,
     pub(crate) authorized: bool,
     pub(crate) primary: Key,
+    /// The settings that hold for it.
+    pub(crate) scope: Arc<Scope>,
 }
 
 impl Client {
-    pub(crate) fn of<B>(request: &Request<B>, primary: Key) -> Self {
+    pub(crate) fn of<B>(request: &Request<B>, primary: Key, scope: &Arc<Scope>) -> Self {
         Self {
             headers: request.headers().clone(),
             head: *request.method() == Method::HEAD,
             authorized: request::authorization(request.headers()),
             primary,
+            scope: Arc::clone(scope),
         }
     }
 }
@@ -58,6 +64,40 @@ pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
         (Some(authority), Some(field)) if !authority.eq_ignore_ascii_case(field) => None,
         (Some(host), _) | (None, Some(host)) => Some((host, path)),
         (None, None) => Some(("", path)),
+    }
+}
+
+impl Shared {
+    /// The settings that hold for a request.
+    pub(crate) fn scope_of<B>(&self, request: &Request<B>) -> &Arc<Scope> {
+        if self.rules.is_empty() {
+            return &self.scope;
+        }
+        match target(request) {
+            Some((host, path)) => self.rules.scope(request.method(), host, path),
+            // It passes by, whatever the settings.
+            None => &self.scope,
+        }
+    }
+}
+
+/// Takes away what does not count by these settings: the key must show all that the origin sees,
+/// or one client chooses what the others get.
+pub(crate) fn rewrite<B>(request: &mut Request<B>, scope: &Scope) {
+    scope.requests.strip(request.headers_mut());
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let Some(rewritten) = path.and_then(|path| scope.requests.target(path)) else {
+        return;
+    };
+    // Parts of a query make a query. Were it otherwise, the request would stay as it is, and so
+    // would the key, which is made of it next.
+    let Ok(path) = PathAndQuery::try_from(rewritten) else {
+        return;
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(path);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
     }
 }
 

@@ -36,8 +36,8 @@ impl Shared {
         }
         let now = engine.now();
         let step = engine.plan(known.as_ref(), now, client.authorized, true);
-        let step = match demand(&self.scope, &client.headers) {
-            Some(demand) => self.heed(step, &demand, known.as_ref(), now),
+        let step = match demand(&client.scope, &client.headers) {
+            Some(demand) => self.heed(&client.scope, step, &demand, known.as_ref(), now),
             None => step,
         };
         let (Step::Serve, Some(Known::Record(record))) = (step, &known) else {

@@ -23,6 +23,7 @@ impl Shared {
     /// `step`, as far as it is what the client demands.
     pub(crate) fn heed(
         &self,
+        scope: &Scope,
         step: Step,
         demand: &Demand,
         known: Option<&Known>,
@@ -38,7 +39,7 @@ impl Shared {
             // As if it were about to end: the tier's word that it is fresh is not enough.
             Step::Serve | Step::ServeAndRefresh(_) => Step::Join(Task::Early),
             Step::Join(Task::Refresh) | Step::Unavailable
-                if demand.tolerates(&condition) && self.may_be_stale(record, now) =>
+                if demand.tolerates(&condition) && self.may_be_stale(scope, record, now) =>
             {
                 if demand.only_if_cached() {
                     Step::Serve
@@ -68,13 +69,19 @@ impl Shared {
     }
 
     /// True if this client takes `record` in place of an answer that the origin failed to give.
-    pub(crate) fn helps(&self, demand: &Demand, record: &Record, now: Moment) -> bool {
-        demand.tolerates_on_error(&condition(record, now)) && self.may_be_stale(record, now)
+    pub(crate) fn helps(
+        &self,
+        scope: &Scope,
+        demand: &Demand,
+        record: &Record,
+        now: Moment,
+    ) -> bool {
+        demand.tolerates_on_error(&condition(record, now)) && self.may_be_stale(scope, record, now)
     }
 
     /// False if the response forbids it, or if something newer may be known to the fleet.
-    fn may_be_stale(&self, record: &Record, now: Moment) -> bool {
-        let directives = self.scope.policy.directives(&record.head.headers);
+    fn may_be_stale(&self, scope: &Scope, record: &Record, now: Moment) -> bool {
+        let directives = scope.policy.directives(&record.head.headers);
         !directives.forbids_stale() && !self.engine.suspects(&record.stamp, now)
     }
 }

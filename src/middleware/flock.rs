@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::clock::Moment;
-use crate::config::Shared;
+use crate::config::{Scope, Shared};
 use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task};
 use crate::entry::{Record, Stamp, VaryRule, Windows};
@@ -59,8 +59,14 @@ pub(crate) type Returned<S, B, RB> =
 type Answer<S, B, RB> = Result<Response<ResponseBody<RB>>, <S as Service<Request<B>>>::Error>;
 
 impl<S, B> Flock<S, B> {
-    pub(crate) fn new(shared: &Arc<Shared>, service: S, request: Request<B>, primary: Key) -> Self {
-        let client = Arc::new(Client::of(&request, primary));
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        scope: &Arc<Scope>,
+        service: S,
+        request: Request<B>,
+        primary: Key,
+    ) -> Self {
+        let client = Arc::new(Client::of(&request, primary, scope));
         Self {
             shared: Arc::clone(shared),
             client,
@@ -101,15 +107,17 @@ where
 
     fn sight(&self) -> Sighted {
         let (client, now) = (&self.client, self.shared.engine.now());
-        self.shared.sight(&client.primary, &client.headers, now)
+        self.shared
+            .sight(&client.scope, &client.primary, &client.headers, now)
     }
 
     fn sight_by(&self, rule: Option<Arc<VaryRule>>) -> Sighted {
         let (client, now) = (&self.client, self.shared.engine.now());
         match rule {
-            Some(rule) => self
-                .shared
-                .sight_by(rule, &client.primary, &client.headers, now),
+            Some(rule) => {
+                self.shared
+                    .sight_by(&client.scope, rule, &client.primary, &client.headers, now)
+            }
             None => self.sight(),
         }
     }
@@ -125,7 +133,7 @@ where
     ) -> Option<Returned<S, B, RB>> {
         let (service, request) = self.own.take()?;
         let authorized = self.client.authorized;
-        let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.shared.scope));
+        let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.client.scope));
         let (origin, returned) = Outbound::new(service, request, shared, scope, authorized);
         let job = Job {
             key,
@@ -302,18 +310,18 @@ where
 
     fn demands_more_than(&self, landing: &Landing) -> bool {
         let now = self.shared.engine.now();
-        demand(&self.shared.scope, &self.client.headers)
+        demand(&self.client.scope, &self.client.headers)
             .is_some_and(|demand| self.shared.fails_to_meet(&demand, landing, now))
     }
 
     /// The origin failed: what the client takes instead, if it said so.
     fn tolerated(&self, held: Option<&Known>) -> Option<Response<ResponseBody<RB>>> {
-        let demand = demand(&self.shared.scope, &self.client.headers)?;
+        let demand = demand(&self.client.scope, &self.client.headers)?;
         let Some(Known::Record(record)) = held else {
             return None;
         };
         let now = self.shared.engine.now();
-        let helps = self.shared.helps(&demand, record, now);
+        let helps = self.shared.helps(&self.client.scope, &demand, record, now);
         helps.then(|| self.serve(record, now, Outcome::StaleOnError))
     }
 

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use crate::config::{Scope, Shared};
 use crate::event::{Incident, Outcome};
-use crate::key::{EntryId, Key};
+use crate::key::EntryId;
 use crate::local::Verdict;
 use crate::middleware::body::ResponseBody;
 use crate::semantics::invalidate;
@@ -95,7 +95,7 @@ impl Passing {
             // Should the client leave now: the origin may have done it all the same.
             let unsure = Unsure {
                 shared: Arc::clone(&self.shared),
-                target: Some(Key::primary(&host, &path).id()),
+                target: Some(self.shared.rules.key(&host, &path).id()),
             };
             let response = inner.oneshot(request).await?;
             let targets = invalidate::targets(&host, &path, response.status(), response.headers());
@@ -104,7 +104,10 @@ impl Passing {
             let purges: Vec<_> = targets
                 .iter()
                 .take(MOST_TARGETS)
-                .map(|(host, path)| self.shared.purge_behind(Key::primary(host, path).id()))
+                .map(|(host, path)| {
+                    let key = self.shared.rules.key(host, path);
+                    self.shared.purge_behind(key.id())
+                })
                 .collect();
             for purge in purges {
                 let _ = purge.await;

@@ -10,14 +10,14 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::clock::Moment;
-use crate::config::{Cache, Shared};
+use crate::config::{Cache, Scope, Shared};
 use crate::engine::Task;
 use crate::engine::plan::Step;
 use crate::entry::VaryRule;
 use crate::event::Outcome;
 use crate::key::Key;
 use crate::local::Known;
-use crate::middleware::client::target;
+use crate::middleware::client::{rewrite, target};
 use crate::middleware::demand::demand;
 use crate::middleware::flock::{Flock, Sighted};
 use crate::middleware::pass::{Doubt, Passing};
@@ -79,9 +79,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let has_body = !request.body().is_end_stream();
+        let scope = self.shared.scope_of(&request);
         match request::classify(request.method(), request.headers(), has_body) {
-            Class::Lookup => self.look_up(request),
+            Class::Lookup => match scope.requests.bypass(request.headers()) {
+                Some(why) => self.pass(request, Fwd::Bypass, why),
+                None => self.look_up(request, scope),
+            },
             Class::Bypass(why) => self.pass(request, Fwd::Bypass, why.as_str()),
+            Class::Invalidate if scope.requests.invalidate_nothing => {
+                self.pass(request, Fwd::Method, "method")
+            }
             Class::Invalidate => match target(&request) {
                 Some((host, path)) => {
                     let target = (host.to_owned(), path.to_owned());
@@ -95,7 +102,11 @@ where
 }
 
 impl<S> CacheService<S> {
-    fn look_up<B, RB>(&self, request: Request<B>) -> ResponseFuture<S, B, RB>
+    fn look_up<B, RB>(
+        &self,
+        mut request: Request<B>,
+        scope: &Arc<Scope>,
+    ) -> ResponseFuture<S, B, RB>
     where
         S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
         S::Future: Send,
@@ -104,12 +115,14 @@ impl<S> CacheService<S> {
         RB: Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
+        // From here on, the origin is asked as the key is made.
+        rewrite(&mut request, scope);
         let Some((host, path)) = target(&request) else {
             return self.pass(request, Fwd::Bypass, "ambiguous-host");
         };
         let now = self.shared.engine.now();
         let primary = Key::primary(host, path);
-        let sighted = self.shared.sight(&primary, request.headers(), now);
+        let sighted = self.shared.sight(scope, &primary, request.headers(), now);
         match (sighted.step, &sighted.known) {
             (Step::Serve, Some(Known::Record(record))) => {
                 let outcome = if now < record.windows.fresh_until {
@@ -133,7 +146,7 @@ impl<S> CacheService<S> {
                     Outcome::Stale
                 };
                 let response = self.shared.serve(&request, record, now, outcome);
-                Flock::new(&self.shared, self.inner.clone(), request, primary)
+                Flock::new(&self.shared, scope, self.inner.clone(), request, primary)
                     .refresh_behind(sighted);
                 return ResponseFuture::hit(response);
             }
@@ -148,7 +161,7 @@ impl<S> CacheService<S> {
                 passing.doubt = Some(Box::new(Doubt {
                     verdict,
                     traits,
-                    scope: Arc::clone(&self.shared.scope),
+                    scope: Arc::clone(scope),
                     sent,
                 }));
                 return ResponseFuture::pass(self.inner.clone(), request, passing);
@@ -159,7 +172,7 @@ impl<S> CacheService<S> {
             }
             _ => {}
         }
-        let flock = Flock::new(&self.shared, self.inner.clone(), request, primary);
+        let flock = Flock::new(&self.shared, scope, self.inner.clone(), request, primary);
         ResponseFuture::flock(Box::pin(flock.run(sighted)))
     }
 
@@ -179,14 +192,20 @@ impl<S> CacheService<S> {
 
 impl Shared {
     /// What is known of what is asked for, and what to do.
-    pub(crate) fn sight(&self, primary: &Key, headers: &http::HeaderMap, now: Moment) -> Sighted {
+    pub(crate) fn sight(
+        &self,
+        scope: &Scope,
+        primary: &Key,
+        headers: &http::HeaderMap,
+        now: Moment,
+    ) -> Sighted {
         let engine = &self.engine;
         let authorized = request::authorization(headers);
         let only_if_cached = request::only_if_cached(headers);
         let known = engine.local.get(primary);
         let Some(Known::Rule(rule)) = known else {
             let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
-            let step = self.heeding(step, headers, known.as_ref(), now);
+            let step = self.heeding(scope, step, headers, known.as_ref(), now);
             return Sighted {
                 variant: None,
                 rule: None,
@@ -207,12 +226,13 @@ impl Shared {
                 step,
             };
         }
-        self.sight_by(rule, primary, headers, now)
+        self.sight_by(scope, rule, primary, headers, now)
     }
 
     /// The same, with the rule given: it has just been looked up, and need not be held locally.
     pub(crate) fn sight_by(
         &self,
+        scope: &Scope,
         rule: Arc<VaryRule>,
         primary: &Key,
         headers: &http::HeaderMap,
@@ -225,7 +245,7 @@ impl Shared {
         let step = self
             .engine
             .plan(known.as_ref(), now, authorized, only_if_cached);
-        let step = self.heeding(step, headers, known.as_ref(), now);
+        let step = self.heeding(scope, step, headers, known.as_ref(), now);
         Sighted {
             variant: Some(variant),
             rule: Some(rule),
@@ -236,14 +256,15 @@ impl Shared {
 
     fn heeding(
         &self,
+        scope: &Scope,
         step: Step,
         headers: &http::HeaderMap,
         known: Option<&Known>,
         now: Moment,
     ) -> Step {
-        match demand(&self.scope, headers) {
+        match demand(scope, headers) {
             None => step,
-            Some(demand) => self.heed(step, &demand, known, now),
+            Some(demand) => self.heed(scope, step, &demand, known, now),
         }
     }
 

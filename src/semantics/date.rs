@@ -10,6 +10,12 @@ use crate::semantics::list::trim;
 /// senders get that wrong and no other reading is possible.
 pub(crate) fn parse(value: &[u8]) -> Option<SystemTime> {
     let value = trim(value);
+    // `httpdate` takes white space beyond ASCII off both ends, and in one of the forms anything for
+    // the space before the time.
+    let colon = value.iter().position(|&byte| byte == b':')?;
+    if *value.get(colon.checked_sub(3)?)? != b' ' || !value.is_ascii() {
+        return None;
+    }
     let text = std::str::from_utf8(value).ok()?;
     httpdate::parse_http_date(text)
         .ok()
@@ -132,6 +138,8 @@ mod tests {
             "Day, 18 Aug 2050 02:01:18 GMT",
             "Thursday, 18 Aug 2050 02:01:18 GMT",
             "Wednesday, 06-Nov-94 08:49:37 GMT and more",
+            "Sunday, 06-Nov-94\"08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT\u{a0}",
         ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }

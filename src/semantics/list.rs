@@ -36,23 +36,24 @@ impl<'a> Members<'a> {
 
 impl Members<'_> {
     fn end_of_member(&mut self) -> usize {
-        let (mut quoted, mut escaped) = (false, false);
+        let (mut open, mut escaped) = (None, false);
         for (at, &byte) in self.rest.iter().enumerate() {
             match byte {
-                b',' if !quoted => return at,
+                b',' if open.is_none() => return at,
                 _ if self.plain => {}
                 _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
+                b'\\' if open.is_some() => escaped = true,
+                b'"' if open.is_none() => open = Some(at),
+                b'"' => open = None,
                 _ => {}
             }
         }
-        if !quoted {
+        let Some(open) = open else {
             return self.rest.len();
-        }
+        };
         self.plain = true;
-        let comma = self.rest.iter().position(|&byte| byte == b',');
-        comma.unwrap_or(self.rest.len())
+        let comma = self.rest[open..].iter().position(|&byte| byte == b',');
+        comma.map_or(self.rest.len(), |comma| open + comma)
     }
 }
 
@@ -116,11 +117,20 @@ mod tests {
             split(r#"a="b", c="d, e="f, no-store"#),
             [r#"a="b""#, r#"c="d, e="f"#, "no-store"]
         );
+        // Nor does it open what was closed before it.
+        assert_eq!(
+            split(r#"a="b, max-age=9" "c, no-store"#),
+            [r#"a="b, max-age=9" "c"#, "no-store"]
+        );
     }
 
     #[test]
     fn a_hostile_line_takes_linear_time() {
-        let line = r#""\","#.repeat(200_000);
+        for unit in [r#""\","#, r#""",""#, r#"",","#, ",\"", "\",", "\\\"", ","] {
+            let line = unit.repeat(100_000);
+            assert!(Members::of(line.as_bytes()).count() > 0, "{unit}");
+        }
+        let line = ["\"", &"a,".repeat(200_000)].concat();
         assert_eq!(Members::of(line.as_bytes()).count(), 200_000);
     }
 }

@@ -1,18 +1,21 @@
 //! HTTP caching rules as pure functions of heads and `now`, each citing its section.
 
-mod date;
+pub(crate) mod cookies;
+pub(crate) mod date;
 pub(crate) mod directives;
 pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
-mod list;
+pub(crate) mod list;
+pub(crate) mod path;
 pub(crate) mod policy;
+pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod reuse;
 pub(crate) mod status;
 pub(crate) mod storable;
-mod tag;
+pub(crate) mod tag;
 pub(crate) mod targeted;
 pub(crate) mod validate;
 pub(crate) mod vary;

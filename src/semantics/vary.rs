@@ -6,6 +6,7 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
+use crate::semantics::cookies;
 use crate::semantics::list::{members, trim};
 
 /// The normal form of a field's value.
@@ -31,8 +32,9 @@ pub(crate) fn parse(headers: &HeaderMap) -> Vary {
     let mut fields = Vec::new();
     for member in members(headers, &VARY) {
         match HeaderName::from_bytes(member) {
-            // `*` is a valid field name by its grammar.
-            Ok(name) if name.as_str() != "*" => fields.push(name),
+            // `*` is a valid field name by its grammar. A field of which we would read something
+            // else is none that the origin can mean.
+            Ok(name) if name.as_str() != "*" && cookie(&name).is_none() => fields.push(name),
             _ => return Vary::Any,
         }
     }
@@ -62,9 +64,17 @@ pub(crate) fn selecting<'a>(
     request: &'a HeaderMap,
 ) -> impl Iterator<Item = (&'a str, Option<Value>)> {
     fields.iter().map(|name| {
-        let value = request.contains_key(name).then(|| value(name, request));
+        let value = match cookie(name) {
+            Some(cookie) => cookies::named(request, cookie),
+            None => request.contains_key(name).then(|| value(name, request)),
+        };
         (name.as_str(), value)
     })
+}
+
+/// The name of the cookie that this pseudo field stands for. Only the settings bring such in.
+pub(crate) fn cookie(field: &HeaderName) -> Option<&str> {
+    field.as_str().strip_prefix(cookies::PSEUDO)
 }
 
 /// RFC 9111 §4.1 permits to combine lines, and to normalise where the meaning stays the same:

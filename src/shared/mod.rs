@@ -16,6 +16,8 @@ pub use contract::{
     Release, Renew, SharedTier, TierEvent, Token, View,
 };
 pub use memory::MemoryTier;
+#[cfg(all(feature = "redis", any(test, fuzzing)))]
+pub(crate) use redis::fuzzing as redis_fuzzing;
 #[cfg(feature = "redis")]
 pub use redis::{RedisTier, RedisTierBuilder};
 

@@ -8,6 +8,7 @@ mod invalidation;
 mod pieces;
 mod ranges;
 mod readiness;
+mod rules;
 mod staleness;
 mod support;
 mod variants;

@@ -140,6 +140,17 @@ pub(crate) async fn run(command: &mut Command) -> Output {
     output.expect("the proxy can be started")
 }
 
+/// Runs it, expects it to refuse in one line, and gives that line.
+pub(crate) async fn refusal(command: &mut Command, code: i32) -> String {
+    let output = run(command).await;
+    let stderr = String::from_utf8(output.stderr).expect("stderr is text");
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    assert!(output.stdout.is_empty());
+    stderr
+}
+
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| example("reverse_proxy"))

@@ -56,6 +56,7 @@ fn spec() -> Spec {
         fresh: 60_000,
         stale: 0,
         on_error: 0,
+        unreachable: 0,
         varies: false,
         confirms: false,
         latency: 100..101,

@@ -17,6 +17,7 @@ const SPEC: Spec = Spec {
     fresh: 1_000,
     stale: 0,
     on_error: 0,
+    unreachable: 0,
     varies: false,
     confirms: false,
     latency: 100..101,

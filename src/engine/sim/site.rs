@@ -16,6 +16,7 @@ pub(super) struct Spec {
     pub(super) fresh: u64,
     pub(super) stale: u64,
     pub(super) on_error: u64,
+    pub(super) unreachable: u64,
     /// There are two variants of it.
     pub(super) varies: bool,
     /// What is unchanged is confirmed by a 304.
@@ -33,7 +34,7 @@ impl Spec {
             fresh: Duration::from_millis(self.fresh),
             stale_while_revalidate: Duration::from_millis(self.stale),
             stale_if_error: Duration::from_millis(self.on_error),
-            stale_if_unreachable: Duration::ZERO,
+            stale_if_unreachable: Duration::from_millis(self.unreachable),
             keep: Duration::from_secs(60),
         }
     }

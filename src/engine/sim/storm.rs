@@ -18,6 +18,7 @@ async fn a_storm(mut rng: fastrand::Rng) -> Verdict {
     let mut specs = specs(&mut rng, 1_500);
     for spec in &mut specs {
         spec.on_error = if rng.bool() { 20_000 } else { 0 };
+        spec.unreachable = if rng.bool() { 30_000 } else { 0 };
         spec.stale = spec.stale.min(rng.u64(..30_000));
     }
     let road = Road {

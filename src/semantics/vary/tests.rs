@@ -33,6 +33,9 @@ fn vary_lists_fields_or_anything() {
         (&["Foo, *"], Vary::Any),
         (&["foo bar"], Vary::Any),
         (&["\"foo\""], Vary::Any),
+        // The name of a pseudo field of ours.
+        (&["foo, Cookie.lang"], Vary::Any),
+        (&["cookie"], fields(&["cookie"])),
     ] {
         assert_eq!(parse(&lines("vary", text)), expected, "{text:?}");
     }
@@ -109,6 +112,23 @@ fn values_that_may_differ_in_meaning_select_apart() {
     ] {
         assert_ne!(normal(name, a), normal(name, b), "{name} {a:?} {b:?}");
     }
+}
+
+#[test]
+fn a_cookie_of_the_key_is_read_out_of_all_cookie_lines() {
+    let request = lines("cookie", &["a=1; lang=en", "LANG=de"]);
+    let read = |field: &str| {
+        let fields = names(&[field]);
+        let (name, value) = selecting(&fields, &request).next().unwrap();
+        (name.to_owned(), value.map(|value| value.to_vec()))
+    };
+    let found = Some(b"lang=en; LANG=de".to_vec());
+    assert_eq!(read("cookie.lang"), ("cookie.lang".to_owned(), found));
+    assert_eq!(read("cookie.b"), ("cookie.b".to_owned(), None));
+    // A field that really has this name is not looked at.
+    let request = lines("cookie.lang", &["en"]);
+    let fields = names(&["cookie.lang"]);
+    assert_eq!(selecting(&fields, &request).next().unwrap().1, None);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod breaker;
 mod debts;
 mod events;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod hub;
 mod link;
