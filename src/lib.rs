@@ -42,6 +42,7 @@
 //! - [`Rule`]: settings for some requests only
 //! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::architecture`]: how it is built, and where to find what
+//! - [`docs::conformance`]: how it does in the public test suite for HTTP caches
 //!
 //! # What is promised
 //! | situation | bound |
@@ -103,4 +104,7 @@ pub mod docs {
 
     #[doc = include_str!("docs/http.md")]
     pub mod http {}
+
+    #[doc = include_str!("docs/conformance.md")]
+    pub mod conformance {}
 }

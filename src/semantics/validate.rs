@@ -88,8 +88,14 @@ pub(crate) fn freshened(
 }
 
 /// What describes the stored body stays with it: a 304 has none of its own, and servers do send
-/// its lengths and codings here.
-const DESCRIBE_CONTENT: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE];
+/// its lengths and codings here. The digest of a 304's content (RFC 9530 §2) is that of nothing.
+const DESCRIBE_CONTENT: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+];
 
 /// True if the client has the stored representation already and is to get a 304
 /// (RFC 9110 §13.1.2, §13.1.3, §13.2.2; RFC 9111 §4.3.2).

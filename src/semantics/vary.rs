@@ -79,14 +79,15 @@ pub(crate) fn cookie(field: &HeaderName) -> Option<&str> {
 
 /// RFC 9111 §4.1 permits to combine lines, and to normalise where the meaning stays the same:
 /// white space around commas, and case in what is compared without it. The order is kept, since
-/// it may be a preference.
+/// it may be a preference. The lines of a cookie are one that was cut up (RFC 9113 §8.2.3).
 fn value(name: &HeaderName, request: &HeaderMap) -> Value {
     let negotiated = [ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE].contains(name);
     let exact = [AUTHORIZATION, COOKIE].contains(name);
+    let glue: &[u8] = if *name == COOKIE { b"; " } else { b", " };
     let mut value = Value::new();
     for (index, line) in request.get_all(name).iter().enumerate() {
         if index > 0 {
-            value.extend_from_slice(b", ");
+            value.extend_from_slice(glue);
         }
         let line = trim(line.as_bytes());
         if exact {
@@ -99,11 +100,11 @@ fn value(name: &HeaderName, request: &HeaderMap) -> Value {
 }
 
 /// Appends a line, with `, ` for each comma and the white space around it. Quoted strings stay as
-/// they are.
+/// they are, and so do the values of parameters, whose case may matter (RFC 9110 §5.6.6).
 fn append(value: &mut Value, line: &[u8], negotiated: bool) {
     let separates = |byte: u8| byte == b',' || (negotiated && byte == b';');
     let start = value.len();
-    let (mut quoted, mut escaped, mut skip) = (false, false, false);
+    let (mut quoted, mut escaped, mut skip, mut parameter) = (false, false, false, false);
     for &byte in line {
         if quoted {
             value.push(byte);
@@ -116,6 +117,7 @@ fn append(value: &mut Value, line: &[u8], negotiated: bool) {
         }
         skip = separates(byte);
         if skip {
+            parameter = false;
             while value.len() > start && matches!(value.last(), Some(b' ' | b'\t')) {
                 value.pop();
             }
@@ -126,7 +128,8 @@ fn append(value: &mut Value, line: &[u8], negotiated: bool) {
             continue;
         }
         quoted = byte == b'"';
-        value.push(if negotiated {
+        parameter |= byte == b'=';
+        value.push(if negotiated && !parameter {
             byte.to_ascii_lowercase()
         } else {
             byte

@@ -90,6 +90,7 @@ fn values_that_mean_the_same_select_the_same() {
             ],
         ),
         ("accept-encoding", &[&["gzip, br"], &["GZIP,BR"]]),
+        ("cookie", &[&["a=1; b=2"], &["a=1", "b=2"]]),
     ] {
         for values in same {
             assert_eq!(normal(name, values), normal(name, same[0]), "{values:?}");
@@ -109,6 +110,8 @@ fn values_that_may_differ_in_meaning_select_apart() {
         ("cookie", &["a=1,2"], &["a=1, 2"]),
         ("accept-language", &["en, de"], &["de, en"]),
         ("accept", &["a/b;p=\"X\""], &["a/b;p=\"x\""]),
+        ("accept", &["a/b;p=X"], &["a/b;p=x"]),
+        ("cookie", &["a=1", "b=2"], &["a=1, b=2"]),
     ] {
         assert_ne!(normal(name, a), normal(name, b), "{name} {a:?} {b:?}");
     }
