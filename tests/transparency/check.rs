@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::compare::{Difference, Verdict};
 use crate::stage::{Ask, Stage, now};
-use crate::support::client::Answer;
+use crate::support::client::{Answer, Client};
 
 /// Asks, compares and counts.
 #[derive(Debug)]
@@ -50,12 +50,18 @@ impl Check {
     /// Nginx's own answer.
     pub(crate) async fn direct(&mut self, ask: &Ask) -> Answer {
         self.counts.direct += 1;
-        self.stage.direct(ask).await
+        ask.send(&self.stage.origin).await
     }
 
     /// The proxy's answer. Whatever it is, its times have to be right.
     pub(crate) async fn through(&mut self, ask: &Ask) -> Answer {
-        let answer = self.stage.through(ask).await;
+        let stage = Arc::clone(&self.stage);
+        self.by(&stage.through, ask).await
+    }
+
+    /// The answer of the proxy behind this client.
+    pub(crate) async fn by(&mut self, proxy: &Client, ask: &Ask) -> Answer {
+        let answer = ask.send(proxy).await;
         self.counts.through += 1;
         self.counts.bytes += answer.body.len() as u64;
         self.counts.hits += u64::from(is_hit(&answer));

@@ -22,8 +22,9 @@ mod report;
 mod stage;
 mod tree;
 
-use stage::Stage;
 use std::sync::Arc;
+
+use stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nginx: make transparency"]

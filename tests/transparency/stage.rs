@@ -18,7 +18,7 @@ pub(crate) struct Stage {
     pub(crate) nginx: Nginx,
     pub(crate) pages: Vec<Arc<Page>>,
     pub(crate) begun: SystemTime,
-    through: Client,
+    pub(crate) through: Client,
     pub(crate) origin: Client,
     _tree: Tree,
 }
@@ -57,16 +57,6 @@ impl Stage {
             _tree: tree,
         }
     }
-
-    /// Nginx's own answer.
-    pub(crate) async fn direct(&self, ask: &Ask) -> Answer {
-        ask.send(&self.origin).await
-    }
-
-    /// The proxy's answer.
-    pub(crate) async fn through(&self, ask: &Ask) -> Answer {
-        ask.send(&self.through).await
-    }
 }
 
 impl Ask {
@@ -92,7 +82,7 @@ impl Ask {
         self.with("accept-encoding", "gzip")
     }
 
-    async fn send(&self, client: &Client) -> Answer {
+    pub(crate) async fn send(&self, client: &Client) -> Answer {
         let mut request = client.request(self.method, &self.target);
         for (name, value) in &self.fields {
             let value = HeaderValue::from_str(value).expect("tests write valid fields");

@@ -3,6 +3,8 @@
 mod cases;
 mod conditional;
 mod errors;
+#[cfg(feature = "redis")]
+mod fleet;
 mod gzip;
 mod head;
 mod large;
@@ -34,5 +36,7 @@ pub(crate) async fn all(stage: &Arc<Stage>) -> Vec<Tally> {
         revalidated::plain(stage).await,
         revalidated::gzip(stage).await,
         errors::errors(stage).await,
+        #[cfg(feature = "redis")]
+        fleet::fleet(stage).await,
     ]
 }
