@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server check fmt bench doc loom fuzz storm conformance ci
+.PHONY: help run test redis-server check fmt bench doc loom fuzz storm conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -80,6 +80,14 @@ conformance: ## The public test suite for HTTP caches (cache-tests.fyi) against 
 		exit 1; \
 	done
 	$(CARGO) test --release --test conformance -- --ignored --nocapture
+
+# The test starts an nginx of its own, on a free port; a service is not needed.
+transparency: redis-server ## Thousands of real files through the proxy, byte for byte as nginx sends them
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; if ! command -v nginx >/dev/null; then \
+		echo 'error: nginx is missing: apt-get install nginx-light (dnf, apk, brew install nginx)' >&2; \
+		exit 1; \
+	fi
+	$(CARGO) test --all-features --test transparency -- --ignored --nocapture
 
 ci: ## All that the continuous integration runs
 	./.ci/run
