@@ -113,7 +113,9 @@ fn usable(lifetime: &Lifetime) {
         assert!(windows.born <= windows.fresh_until || lifetime.age > lifetime.fresh);
         assert!(windows.fresh_until <= windows.stale_until);
         assert!(windows.fresh_until <= windows.error_until);
-        assert!(windows.stale_until.max(windows.error_until) <= windows.keep_until);
+        assert!(windows.fresh_until <= windows.unreachable_until);
+        let error_until = windows.error_until.max(windows.unreachable_until);
+        assert!(windows.stale_until.max(error_until) <= windows.keep_until);
         let end = windows.keep_until;
         assert_eq!(windows.phase(end), Phase::Dead);
         assert!(!windows.usable_on_error(end, true));

@@ -21,9 +21,8 @@ pub fn dates(bytes: &[u8]) {
         let imf = text.to_str().expect("a date is ASCII");
         assert!(is_imf_fixdate(imf), "{imf}");
         let given = String::from_utf8_lossy(trim(bytes));
-        let known = forms(imf);
-        let one = known.iter().any(|form| form.eq_ignore_ascii_case(&given));
-        assert!(one, "{given:?} is none of {known:?}");
+        let known = forms(imf).any(|form| form.eq_ignore_ascii_case(&given));
+        assert!(known, "{given:?} is no form of {imf}");
     }
     if let Some(seconds) = bytes.first_chunk() {
         let time = UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*seconds)));
@@ -47,25 +46,22 @@ fn is_imf_fixdate(text: &str) -> bool {
     shape == "Aaa, 99 Aaa 9999 99:99:99 AAA"
 }
 
-/// All ways to write a date. In the last, a day of one digit may have a zero or a space before it.
-fn forms(imf: &str) -> [String; 4] {
-    let (weekday, day, month) = (&imf[..3], &imf[5..7], &imf[8..11]);
-    let (year, time) = (&imf[12..16], &imf[17..25]);
-    let long = match weekday {
-        "Tue" => "Tuesday".to_owned(),
-        "Wed" => "Wednesday".to_owned(),
-        "Thu" => "Thursday".to_owned(),
-        "Sat" => "Saturday".to_owned(),
-        short => format!("{short}day"),
-    };
+/// All ways to write a date. A wrong day of the week is none the less clear. In the last form, a day
+/// of one digit may have a zero or a space before it.
+fn forms(imf: &str) -> impl Iterator<Item = String> + '_ {
+    let (day, month, year, time) = (&imf[5..7], &imf[8..11], &imf[12..16], &imf[17..25]);
     let spaced = match day.strip_prefix('0') {
         Some(digit) => format!(" {digit}"),
         None => day.to_owned(),
     };
-    [
-        imf.to_owned(),
-        format!("{long}, {day}-{month}-{} {time} GMT", &year[2..]),
-        format!("{weekday} {month} {day} {time} {year}"),
-        format!("{weekday} {month} {spaced} {time} {year}"),
-    ]
+    let days = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday";
+    days.split(' ').flat_map(move |name| {
+        let short = &name[..3];
+        [
+            format!("{short}, {day} {month} {year} {time} GMT"),
+            format!("{name}, {day}-{month}-{} {time} GMT", &year[2..]),
+            format!("{short} {month} {day} {time} {year}"),
+            format!("{short} {month} {spaced} {time} {year}"),
+        ]
+    })
 }

@@ -9,13 +9,14 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 
-use super::input::{fields as lines, halves};
+use super::input::{fields, halves};
 use crate::entry::{Head, Lifetime};
-use crate::semantics::directives::ResponseDirectives;
-use crate::semantics::fields::{self, ensure_date};
+use crate::semantics::fields::{ensure_date, stored, withheld};
 use crate::semantics::policy::Policy;
 use crate::semantics::request::{classify, only_if_cached};
+use crate::semantics::reuse::{Condition, Demand};
 use crate::semantics::storable::{Refusal, RequestTraits, judge, judge_freshened};
+use crate::semantics::targeted::CDN_CACHE_CONTROL;
 use crate::semantics::validate::{freshened, not_modified, not_modified_headers};
 
 const NOW: u64 = 1_767_225_600;
@@ -39,18 +40,44 @@ pub fn heads(bytes: &[u8]) {
         received: UNIX_EPOCH + Duration::from_secs(NOW),
         delay: Duration::from_micros(delay.unwrap_or(0)),
     };
-    let (response, other) = (lines(first), lines(other));
+    let (response, other) = (fields(first), fields(other));
     splits(&response);
     case.judges(&response);
     case.freshens(&response, &other);
 
     let method = method.unwrap_or(Method::GET);
     let _ = (classify(&method, &other, false), only_if_cached(&other));
+    demands(&other, case.delay);
+}
+
+/// Who takes a stale response takes it on an error, and a client without demands takes all.
+fn demands(request: &HeaderMap, age: Duration) {
+    let condition = |fresh_for, stale_for| Condition {
+        age,
+        fresh_for,
+        stale_for,
+    };
+    let hour = Duration::from_secs(3600);
+    let fresh = condition(hour, Duration::ZERO);
+    let stale = condition(Duration::ZERO, Duration::from_secs(9));
+    let staler = condition(Duration::ZERO, hour);
+    match Demand::of(request) {
+        None => assert!(!only_if_cached(request)),
+        Some(demand) => {
+            assert_eq!(demand.only_if_cached(), only_if_cached(request));
+            for condition in [fresh, stale, staler] {
+                assert!(demand.accepts(&condition) || !demand.tolerates(&condition));
+                assert!(demand.tolerates_on_error(&condition) || !demand.tolerates(&condition));
+            }
+            assert!(demand.accepts(&stale) || !demand.accepts(&staler));
+        }
+    }
 }
 
 /// Every field is stored, withheld, or for one connection only.
 fn splits(headers: &HeaderMap) {
-    let (kept, left) = (stored(headers), withheld(headers));
+    let directives = policy().directives(headers);
+    let (kept, left) = (stored(headers, &directives), withheld(headers, &directives));
     assert!(kept.keys().all(|name| !left.contains_key(name)));
     for part in [&kept, &left] {
         assert!(!part.contains_key(AGE) && !part.contains_key(CONNECTION));
@@ -59,7 +86,7 @@ fn splits(headers: &HeaderMap) {
         }
     }
     if !kept.contains_key(CONNECTION) && left.is_empty() {
-        assert_eq!(stored(&kept), kept);
+        assert_eq!(stored(&kept, &directives), kept);
     }
 }
 
@@ -90,6 +117,11 @@ impl Case {
 
     /// What one more line does to a judgement.
     fn judges(self, headers: &HeaderMap) {
+        let _ = self.judge(GET, headers);
+        // A targeted field would take the place of the lines below (RFC 9213 §2.2).
+        let mut headers = headers.clone();
+        headers.remove(CDN_CACHE_CONTROL);
+        let headers = &headers;
         let judged = self.judge(GET, headers);
         let more = |name: HeaderName, value: &'static str| {
             let mut headers = headers.clone();
@@ -140,10 +172,10 @@ impl Case {
     fn freshens(self, response: &HeaderMap, other: &HeaderMap) {
         let mut head = Head {
             status: self.status,
-            headers: stored(response),
+            headers: stored(response, &policy().directives(response)),
         };
         ensure_date(&mut head.headers, self.received);
-        let by = |fields: &HeaderMap| ResponseDirectives::of(fields, &[]);
+        let by = |fields: &HeaderMap| policy().directives(fields);
         let (newer, own) = freshened(&head, other, by);
         assert_eq!(newer.status, head.status);
         // What is one client's own is not stored, whichever of the two says so.
@@ -161,26 +193,16 @@ impl Case {
         if not_modified(other, &head) {
             assert!(head.status.is_success());
         }
-        let kept = not_modified_headers(&head, &[]);
+        let kept = not_modified_headers(&head, &policy().targets);
         assert!(kept.keys().all(|name| head.headers.contains_key(name)));
     }
 }
 
-fn stored(headers: &HeaderMap) -> HeaderMap {
-    fields::stored(headers, &ResponseDirectives::of(headers, &[]))
-}
-
-fn withheld(headers: &HeaderMap) -> HeaderMap {
-    fields::withheld(headers, &ResponseDirectives::of(headers, &[]))
-}
-
 fn policy() -> Policy {
     Policy {
-        // A line of `Cache-Control` says nothing beside a targeted field.
-        targets: Vec::new(),
         grace: Duration::from_secs(30),
         stale_if_error: Some(Duration::from_secs(60)),
-        stale_if_unreachable: Duration::from_secs(45),
+        stale_if_unreachable: Duration::from_secs(90),
         keep: Duration::from_secs(600),
         heuristic_cap: Duration::from_secs(86_400),
         ..Policy::default()

@@ -19,6 +19,7 @@ pub fn status(bytes: &[u8]) {
         Fwd::Miss,
         Fwd::VaryMiss,
         Fwd::Stale,
+        Fwd::Request,
     ];
     let report = Report {
         hit: at(0, 2) == 1,
