@@ -79,7 +79,7 @@ conformance: ## The public test suite for HTTP caches (cache-tests.fyi) against 
 		echo '  others           https://nodejs.org/en/download' >&2; \
 		exit 1; \
 	done
-	$(CARGO) test --release --test conformance -- --ignored --nocapture
+	$(CARGO) test --all-features --test conformance -- --ignored --nocapture
 
 # The test starts an nginx of its own, on a free port; a service is not needed.
 transparency: redis-server ## Thousands of real files through the proxy, byte for byte as nginx sends them

@@ -63,11 +63,7 @@ impl Verdict {
             let same = same.count();
             let show = |body: &[u8]| {
                 let there = &body[same..body.len().min(same + 16)];
-                format!(
-                    "{} bytes, at {same}: {}",
-                    body.len(),
-                    there.escape_ascii().to_string()
-                )
+                format!("{} bytes, at {same}: {}", body.len(), there.escape_ascii())
             };
             self.differ("body", show(direct), show(proxied));
         }
