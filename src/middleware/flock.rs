@@ -9,14 +9,13 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::clock::Moment;
 use crate::config::{Scope, Shared};
 use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task};
-use crate::entry::{Record, Stamp, VaryRule, Windows};
+use crate::entry::{Record, VaryRule};
 use crate::event::{Incident, Outcome};
 use crate::flight::{Berth, Claim, Seat};
 use crate::key::Key;
@@ -24,9 +23,7 @@ use crate::local::Known;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::client::Client;
 use crate::middleware::demand::demand;
-use crate::middleware::origin::{self, Back, Outbound};
-use crate::middleware::partial;
-use crate::middleware::pass::Passing;
+use crate::middleware::origin::{Back, Outbound};
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::semantics::status::{Fwd, Report};
 
@@ -49,14 +46,15 @@ pub(crate) struct Flock<S, B> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) client: Arc<Client>,
     /// The request and a service to send it to, once.
-    own: Option<(S, Request<B>)>,
+    pub(crate) own: Option<(S, Request<B>)>,
     /// Time that it may still pay for the shared tier.
     budget: Duration,
 }
 
 pub(crate) type Returned<S, B, RB> =
     oneshot::Receiver<Back<S, B, RB, <S as Service<Request<B>>>::Error>>;
-type Answer<S, B, RB> = Result<Response<ResponseBody<RB>>, <S as Service<Request<B>>>::Error>;
+pub(crate) type Answer<S, B, RB> =
+    Result<Response<ResponseBody<RB>>, <S as Service<Request<B>>>::Error>;
 
 impl<S, B> Flock<S, B> {
     pub(crate) fn new(
@@ -332,7 +330,12 @@ where
         }
     }
 
-    fn serve(&self, record: &Record, now: Moment, outcome: Outcome) -> Response<ResponseBody<RB>> {
+    pub(crate) fn serve(
+        &self,
+        record: &Record,
+        now: Moment,
+        outcome: Outcome,
+    ) -> Response<ResponseBody<RB>> {
         self.shared.engine.counters.outcome(outcome);
         let report = if outcome == Outcome::RemoteFollowed {
             Report {
@@ -355,109 +358,9 @@ where
             self.own = Some((service, request));
         }
     }
-
-    /// The answer that this client's own request got.
-    async fn own_answer(
-        &mut self,
-        returned: Returned<S, B, RB>,
-        report: Report,
-        detail: Option<&'static str>,
-        failure: Failure,
-    ) -> Answer<S, B, RB> {
-        let report = Report { detail, ..report };
-        match returned.await {
-            Ok(Back::Response(response)) => {
-                let mut passing = Passing {
-                    shared: Arc::clone(&self.shared),
-                    report,
-                    doubt: None,
-                };
-                let response = if self.client.head {
-                    headless(response)
-                } else {
-                    Whole::Inner(response)
-                };
-                Ok(match response {
-                    Whole::Inner(response) => {
-                        let furthest = self.shared.engine.tuning.max_body;
-                        match partial::of_own(self.asked(), &response, furthest) {
-                            Some(span) => {
-                                passing.report.fwd_status = Some(response.status().as_u16());
-                                partial::cut(passing.finish(response), &span)
-                            }
-                            None => passing.finish(response),
-                        }
-                    }
-                    Whole::Headless(response) => {
-                        let mut response = response;
-                        self.shared.engine.counters.outcome(Outcome::Passed);
-                        self.shared.sign(response.headers_mut(), &report);
-                        response
-                    }
-                })
-            }
-            Ok(Back::Confirmed(head, body)) => {
-                let now = self.shared.engine.now();
-                let record = unstored(head, body, now);
-                self.shared.engine.counters.outcome(Outcome::Passed);
-                let report = Report {
-                    fwd_status: Some(304),
-                    ..report
-                };
-                Ok(self
-                    .shared
-                    .respond(self.asked(), &record, BodyOf::Record, now, &report))
-            }
-            Ok(Back::Error(error)) => {
-                self.shared.engine.counters.outcome(Outcome::Failed);
-                Err(error)
-            }
-            Ok(Back::Unspent(service, request)) => {
-                self.own = Some((service, request));
-                if failure == Failure::ABANDONED {
-                    return self.pass(report.detail.unwrap_or("uncacheable")).await;
-                }
-                Ok(self.shared.fail(failure, report))
-            }
-            Ok(Back::Withheld(_)) | Err(_) => Ok(self.shared.fail(failure, report)),
-        }
-    }
-
-    /// The same, but if the origin fails, what is held is served as far as it may.
-    async fn pass_or_serve(
-        &mut self,
-        detail: &'static str,
-        held: Option<Known>,
-    ) -> Answer<S, B, RB> {
-        let answer = self.pass(detail).await;
-        let failing = match &answer {
-            Err(_) => Some(true),
-            Ok(response) => origin::is_failing(response.status()).then_some(false),
-        };
-        let now = self.shared.engine.now();
-        match (failing, held) {
-            (Some(unreachable), Some(Known::Record(record)))
-                if record.windows.usable_on_error(now, unreachable)
-                    && !self.shared.engine.suspects(&record.stamp, now) =>
-            {
-                Ok(self.serve(&record, now, Outcome::StaleOnError))
-            }
-            _ => answer,
-        }
-    }
-
-    /// Straight to the origin, for this client alone.
-    async fn pass(&mut self, detail: &'static str) -> Answer<S, B, RB> {
-        let Some((service, request)) = self.own.take() else {
-            return Ok(self.shared.fail(Failure::SPENT, miss(Fwd::Miss)));
-        };
-        let mut passing = Passing::new(&self.shared, Fwd::Miss, detail);
-        let response = service.oneshot(request).await?;
-        Ok(passing.finish(response))
-    }
 }
 
-fn miss(fwd: Fwd) -> Report {
+pub(crate) fn miss(fwd: Fwd) -> Report {
     Report {
         fwd: Some(fwd),
         ..Report::default()
@@ -487,42 +390,5 @@ fn always_validated(sighted: &Sighted) -> bool {
             lifetime.fresh_left().is_zero() && lifetime.stale_while_revalidate.is_zero()
         }
         _ => false,
-    }
-}
-
-enum Whole<RB> {
-    Inner(Response<RB>),
-    Headless(Response<ResponseBody<RB>>),
-}
-
-/// A GET's response as that of a HEAD. Its body, unread, goes with the connection.
-fn headless<RB: Body>(response: Response<RB>) -> Whole<RB> {
-    let length = response.body().size_hint().exact();
-    let mut response = response.map(|_| ResponseBody::empty());
-    if let Some(length) = length
-        && response.status() != http::StatusCode::NO_CONTENT
-    {
-        response
-            .headers_mut()
-            .entry(http::header::CONTENT_LENGTH)
-            .or_insert_with(|| length.into());
-    }
-    Whole::Headless(response)
-}
-
-/// A confirmed response that may not be stored any more, for the one client that it is for.
-fn unstored(head: crate::entry::Head, body: Bytes, now: Moment) -> Record {
-    let lifetime = crate::entry::Lifetime::default();
-    Record {
-        key: Box::default(),
-        head,
-        body,
-        lifetime,
-        windows: Windows::from_receipt(now, &lifetime),
-        early: None,
-        cost: Duration::ZERO,
-        rule: None,
-        stamp: Stamp::new(None, None, now, 0),
-        retry: Default::default(),
     }
 }

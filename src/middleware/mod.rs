@@ -76,6 +76,7 @@ mod future;
 mod landed;
 mod layer;
 mod origin;
+mod own;
 mod partial;
 mod pass;
 mod respond;
