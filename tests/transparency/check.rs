@@ -37,6 +37,14 @@ pub(crate) struct Mismatch {
     pub(crate) status: String,
 }
 
+impl Mismatch {
+    /// What differs.
+    pub(crate) fn kind(&self) -> Vec<&str> {
+        let what = self.differences.iter();
+        what.map(|difference| difference.what.as_str()).collect()
+    }
+}
+
 impl Check {
     pub(crate) fn new(stage: &Arc<Stage>) -> Self {
         Self {
