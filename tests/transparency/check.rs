@@ -148,3 +148,9 @@ pub(crate) fn status(answer: &Answer) -> &str {
 pub(crate) fn is_hit(answer: &Answer) -> bool {
     status(answer).split("; ").any(|word| word == "hit")
 }
+
+/// A hit, or along with a request that came just before: the last byte of a body reaches its client
+/// a moment before the whole is in the store.
+pub(crate) fn is_spared(answer: &Answer) -> bool {
+    is_hit(answer) || status(answer).split("; ").any(|word| word == "collapsed")
+}
