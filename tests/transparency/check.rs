@@ -37,6 +37,14 @@ pub(crate) struct Mismatch {
     pub(crate) status: String,
 }
 
+impl Mismatch {
+    /// What differs.
+    pub(crate) fn kind(&self) -> Vec<&str> {
+        let what = self.differences.iter();
+        what.map(|difference| difference.what.as_str()).collect()
+    }
+}
+
 impl Check {
     pub(crate) fn new(stage: &Arc<Stage>) -> Self {
         Self {
@@ -139,4 +147,10 @@ pub(crate) fn status(answer: &Answer) -> &str {
 /// By `Cache-Status` it came out of the store.
 pub(crate) fn is_hit(answer: &Answer) -> bool {
     status(answer).split("; ").any(|word| word == "hit")
+}
+
+/// A hit, or along with a request that came just before: the last byte of a body reaches its client
+/// a moment before the whole is in the store.
+pub(crate) fn is_spared(answer: &Answer) -> bool {
+    is_hit(answer) || status(answer).split("; ").any(|word| word == "collapsed")
 }

@@ -148,3 +148,71 @@ fn show(lines: &[&[u8]]) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn answer(fields: &[(&'static str, &'static str)], body: &'static str) -> Answer {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        Answer {
+            status: http::StatusCode::OK,
+            headers,
+            body: body.into(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// The names of what differs.
+    fn differing(direct: &Answer, proxied: &Answer) -> Vec<String> {
+        let mut verdict = Verdict::default();
+        verdict.answers(direct, proxied, direct.body.len());
+        let found = verdict.differences.into_iter();
+        found.map(|difference| difference.what).collect()
+    }
+
+    #[test]
+    fn every_byte_and_every_line_counts() {
+        let direct = answer(&[("a", "1"), ("a", "2"), ("b", "x")], "body");
+        assert!(differing(&direct, &direct).is_empty());
+        for (fields, body, what) in [
+            (&[("a", "1"), ("a", "2"), ("b", "x")][..], "bodY", "body"),
+            (&[("a", "1"), ("a", "2"), ("b", "x")], "bod", "body"),
+            (&[("a", "2"), ("a", "1"), ("b", "x")], "body", "a"),
+            (&[("a", "1, 2"), ("b", "x")], "body", "a"),
+            (&[("a", "1"), ("b", "x")], "body", "a"),
+            (&[("a", "1"), ("a", "2"), ("b", "X")], "body", "b"),
+            (&[("a", "1"), ("a", "2")], "body", "b"),
+        ] {
+            assert_eq!(differing(&direct, &answer(fields, body)), [what]);
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_has_to_be_right() {
+        let direct = answer(&[("via", "1.1 a"), ("connection", "close")], "body");
+        let good = [
+            ("via", "1.1 a"),
+            ("via", "1.1 bellwether"),
+            ("age", "3"),
+            ("content-length", "4"),
+            ("cache-status", "bellwether; hit"),
+        ];
+        assert!(differing(&direct, &answer(&good, "body")).is_empty());
+        for (at, wrong) in [
+            (0, ("via", "1.1 b")),
+            (1, ("via", "1.1 c")),
+            (3, ("content-length", "5")),
+            (4, ("cache-status", "other; hit")),
+        ] {
+            let mut fields = good;
+            fields[at] = wrong;
+            assert_eq!(differing(&direct, &answer(&fields, "body")), [wrong.0]);
+        }
+    }
+}

@@ -17,8 +17,9 @@ use crate::tree::Page;
 
 /// Pages under way.
 const AT_ONCE: usize = 32;
-/// So many mismatches are shown of a pass.
-const SHOWN: usize = 4;
+/// So many mismatches are shown of a pass, and so many of one kind.
+const SHOWN: usize = 8;
+const ALIKE: usize = 2;
 
 /// The result of a pass.
 #[derive(Debug, Default)]
@@ -104,7 +105,9 @@ impl Tally {
 
     fn mismatch(&mut self, mismatch: Mismatch) {
         self.mismatches += 1;
-        if self.shown.len() < SHOWN {
+        let kind = mismatch.kind();
+        let alike = self.shown.iter().filter(|shown| shown.kind() == kind);
+        if self.shown.len() < SHOWN && alike.count() < ALIKE {
             self.shown.push(mismatch);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::check::is_hit;
+use crate::check::is_spared;
 use crate::pass::{Tally, pass};
 use crate::stage::{Ask, Stage};
 use crate::support::proxy::Proxy;
@@ -26,7 +26,7 @@ pub(crate) async fn fleet(stage: &Arc<Stage>) -> Tally {
                     check.same(&ask, whole, &got, whole.body.len());
                 }
                 let got = check.by(&nodes[1], &ask).await;
-                check.claim(&ask, &got, "a hit", is_hit(&got) || !page.fits());
+                check.claim(&ask, &got, "a hit", is_spared(&got) || !page.fits());
             }
             check
         }

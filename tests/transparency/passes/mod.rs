@@ -7,6 +7,7 @@ mod errors;
 mod fleet;
 mod gzip;
 mod head;
+mod judge;
 mod large;
 mod parts;
 mod ranges;
