@@ -9,4 +9,4 @@ pub(crate) mod windows;
 pub use fence::Fence;
 pub(crate) use record::{Head, Record, Stamp};
 pub(crate) use rule::VaryRule;
-pub(crate) use windows::{Lifetime, Phase, Windows};
+pub(crate) use windows::{LONGEST_SHARED, Lifetime, Phase, Windows};

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
+/// No freshness in the shared tier is longer than ten years: sums of it stay exact there.
+pub(crate) const LONGEST_SHARED: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// How long a response may be used, as lengths: what the semantics decide and the codec stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Lifetime {
@@ -39,10 +42,11 @@ impl Lifetime {
 
     /// Time from receipt until it may no longer be served, whatever happens.
     pub(crate) fn stale_left(&self) -> Duration {
-        self.fresh_left()
-            .saturating_add(self.stale_while_revalidate)
-            .max(self.fresh_left().saturating_add(self.stale_if_error))
-            .max(self.fresh_left().saturating_add(self.stale_if_unreachable))
+        let stale = self
+            .stale_while_revalidate
+            .max(self.stale_if_error)
+            .max(self.stale_if_unreachable);
+        self.fresh.saturating_add(stale).saturating_sub(self.age)
     }
 
     /// Time from receipt until nothing of it is of use.
@@ -82,43 +86,35 @@ pub(crate) enum Phase {
 
 impl Windows {
     /// The windows of a response received at `received`.
-    pub(crate) fn from_receipt(received: Moment, lifetime: &Lifetime) -> Self {
-        Self::ending(
-            received.plus(lifetime.fresh_left()),
-            lifetime,
-            received.minus(lifetime.age),
-        )
-    }
-
-    /// The windows of a shared entry that, at `asked`, had `fresh_ms` of freshness left.
     ///
-    /// The shared clock may have jumped, so more is never believed than the response itself had.
-    pub(crate) fn from_remaining(asked: Moment, fresh_ms: i64, lifetime: &Lifetime) -> Self {
-        let most = i64::try_from(lifetime.fresh_left().as_millis()).unwrap_or(i64::MAX);
-        let fresh_until = asked.plus_millis(fresh_ms.min(most));
-        // An entry that arrived older than its own lifetime was stale from the start.
+    /// All are counted from its birth: what other caches have used up of its freshness, or of the
+    /// time for which it may be served stale, is not granted once more (RFC 5861 §3, §4).
+    pub(crate) fn from_receipt(received: Moment, lifetime: &Lifetime) -> Self {
         let overdue = lifetime.age.saturating_sub(lifetime.fresh);
-        Self::ending(
-            fresh_until,
-            lifetime,
-            fresh_until.minus(lifetime.fresh.saturating_add(overdue)),
-        )
-    }
-
-    fn ending(fresh_until: Moment, lifetime: &Lifetime, born: Moment) -> Self {
+        let fresh_until = received.plus(lifetime.fresh_left()).minus(overdue);
         let stale_until = fresh_until.plus(lifetime.stale_while_revalidate);
         let error_until = fresh_until.plus(lifetime.stale_if_error);
         let unreachable_until = fresh_until.plus(lifetime.stale_if_unreachable);
         let servable_until = stale_until.max(error_until).max(unreachable_until);
-        let keep_until = servable_until.plus(lifetime.keep);
         Self {
-            born,
+            born: received.minus(lifetime.age),
             fresh_until,
             stale_until,
             error_until,
             unreachable_until,
-            keep_until,
+            keep_until: servable_until.max(received).plus(lifetime.keep),
         }
+    }
+
+    /// The windows of a shared entry that, at `asked`, had `fresh_ms` of freshness left: which
+    /// says when it was received.
+    ///
+    /// The shared clock may have jumped, so more is never believed than the response itself had.
+    pub(crate) fn from_remaining(asked: Moment, fresh_ms: i64, lifetime: &Lifetime) -> Self {
+        let at_first = lifetime.fresh_left().min(LONGEST_SHARED).as_millis();
+        let at_first = i64::try_from(at_first).unwrap_or(i64::MAX);
+        let passed = at_first.saturating_sub(fresh_ms).max(0);
+        Self::from_receipt(asked.plus_millis(-passed), lifetime)
     }
 
     /// What may be done at `now`. Each window is closed at its end: at `fresh_until` it is stale.
@@ -222,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_older_than_its_lifetime_is_stale_on_receipt_and_keeps_its_age() {
+    fn a_response_that_was_stale_on_receipt_keeps_its_age_and_has_used_up_what_it_has() {
         let late = Lifetime {
             age: secs(30),
             fresh: secs(10),
@@ -230,8 +226,25 @@ mod tests {
         };
         let received = Moment::from_micros(0);
         let direct = Windows::from_receipt(received, &late);
-        assert_eq!(direct.phase(received), Phase::Stale);
+        // Of 5, 20 and 30 seconds, 20 had passed.
+        assert_eq!(direct.phase(received), Phase::IfUnreachable);
+        assert_eq!(direct.phase(received.plus(secs(10))), Phase::Kept);
+        assert_eq!(direct.phase(received.plus(secs(70))), Phase::Dead);
+        assert_eq!(late.stale_left(), secs(10));
         assert_eq!(direct.age_secs(received), 30);
+        assert_eq!(direct.ttl_secs(received), -20);
         assert_eq!(Windows::from_remaining(received, 0, &late), direct);
+    }
+
+    #[test]
+    fn a_lifetime_beyond_what_can_be_shared_makes_nothing_older() {
+        let long = Lifetime {
+            fresh: secs(1 << 31),
+            ..lifetime()
+        };
+        let asked = Moment::from_micros(0);
+        let shared = i64::try_from(LONGEST_SHARED.as_millis()).unwrap();
+        let windows = Windows::from_remaining(asked, shared - 60_000, &long);
+        assert_eq!(windows.age_secs(asked), 63);
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
 pub(crate) mod list;
+#[cfg(test)]
+mod model;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod query;

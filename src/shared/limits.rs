@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::entry::LONGEST_SHARED;
+
 /// How long the book-keeping of an entry (its newest fence, its marks) outlives its last use. Far
 /// above the longest hold of a lease, so that whoever still holds one meets the fence that beat it.
 pub(super) const GRACE: Duration = Duration::from_secs(600);
 
 /// No duration on the wire is longer than ten years: sums of it stay exact, in Lua too.
-const LONGEST: u64 = 10 * 365 * 86_400 * 1_000;
+const LONGEST: u64 = LONGEST_SHARED.as_secs() * 1_000;
 
 /// Whole milliseconds, at most ten years.
 pub(super) fn millis(duration: Duration) -> u64 {
