@@ -387,7 +387,10 @@ fn always_validated(sighted: &Sighted) -> bool {
     match &sighted.known {
         Some(Known::Record(record)) => {
             let lifetime = &record.lifetime;
-            lifetime.fresh_left().is_zero() && lifetime.stale_while_revalidate.is_zero()
+            let served = lifetime
+                .fresh
+                .saturating_add(lifetime.stale_while_revalidate);
+            served <= lifetime.age
         }
         _ => false,
     }
