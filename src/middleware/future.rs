@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
+use http_body::Body;
 use pin_project::pin_project;
 use tower::util::Oneshot;
 use tower_service::Service;
@@ -80,6 +81,7 @@ where
 impl<S, B, RB> Future for ResponseFuture<S, B, RB>
 where
     S: Service<Request<B>, Response = Response<RB>>,
+    RB: Body,
 {
     type Output = Answer<S, B, RB>;
 

@@ -174,7 +174,7 @@ where
         received: std::time::SystemTime,
     ) -> Fetched {
         let (status, headers) = (response.status(), response.headers());
-        let length = content_length(headers).or_else(|| response.body().size_hint().exact());
+        let length = length(&response);
         let judged = storable::judge(
             &self.traits,
             status,
@@ -185,15 +185,11 @@ where
         );
         let refused = match &judged {
             Err(refusal) => Some((refusal.as_str(), *refusal == Refusal::Authorization)),
-            Ok(_) if length.is_some_and(|length| length > self.shared.engine.tuning.max_body) => {
-                Some(("too-large", false))
-            }
-            Ok(_) if is_event_stream(headers) => Some(("event-stream", false)),
             // An error that may be stored does not take the place of what may still be served.
             Ok(_) if is_failing(status) && held.is_some_and(|held| self.may_replace(held)) => {
                 Some(("origin-error", false))
             }
-            Ok(_) => None,
+            Ok(_) => self.shared.misfit(&response).map(|why| (why, false)),
         };
         match (judged, refused) {
             (Ok(lifetime), None) => {
@@ -303,6 +299,17 @@ where
     }
 }
 
+impl Shared {
+    /// Why a response does not fit into the store, although it may be stored; as far as its head
+    /// shows that.
+    pub(crate) fn misfit<B: Body>(&self, response: &Response<B>) -> Option<&'static str> {
+        if length(response).is_some_and(|length| length > self.engine.tuning.max_body) {
+            return Some("too-large");
+        }
+        is_event_stream(response.headers()).then_some("event-stream")
+    }
+}
+
 /// RFC 5861 §4: these mean that the origin fails.
 pub(crate) fn is_failing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
@@ -346,6 +353,11 @@ fn lower_host(headers: &mut HeaderMap) {
 
 fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
+}
+
+/// The length of the body, if it is known.
+fn length<B: Body>(response: &Response<B>) -> Option<u64> {
+    content_length(response.headers()).or_else(|| response.body().size_hint().exact())
 }
 
 /// What `Content-Length` announces. Several that agree are one; what cannot be read is no promise.

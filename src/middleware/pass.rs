@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use tower::ServiceExt;
 use tower_service::Service;
 
@@ -48,7 +49,7 @@ impl Passing {
         }
     }
 
-    pub(crate) fn finish<B>(&mut self, response: Response<B>) -> Response<ResponseBody<B>> {
+    pub(crate) fn finish<B: Body>(&mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let shared = &self.shared;
         if let Some(doubt) = self.doubt.take() {
             let received = shared.engine.clock.wall();
@@ -61,7 +62,12 @@ impl Passing {
                 doubt.sent,
                 received,
             );
-            if judged.is_ok() {
+            // These are about the conditions of one request, as 206 and 304 are.
+            let own = [
+                StatusCode::PRECONDITION_FAILED,
+                StatusCode::RANGE_NOT_SATISFIABLE,
+            ];
+            if judged.is_ok() && !own.contains(&status) && shared.misfit(&response).is_none() {
                 // Hit-for-miss, not hit-for-pass: what has become storable is led again at once.
                 doubt.verdict.overrule();
             }
@@ -89,7 +95,7 @@ impl Passing {
         S::Future: Send,
         S::Error: Send,
         B: Send + 'static,
-        RB: Send + 'static,
+        RB: Body + Send + 'static,
     {
         Box::pin(async move {
             // Should the client leave now: the origin may have done it all the same.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
 
 use crate::semantics::list::trim;
 
@@ -73,6 +73,14 @@ fn parse_of_another_day(folded: &str) -> Option<SystemTime> {
 /// The date in the first line of this field; `None` if there is none or it is not valid.
 pub(crate) fn first(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     parse(headers.get(name)?.as_bytes())
+}
+
+/// When a response last changed, if that is a strong validator (RFC 9110 §8.8.2.2): it was made a
+/// second later or more, and within the same second it could have changed once more.
+pub(crate) fn strong_last_modified(headers: &HeaderMap) -> Option<SystemTime> {
+    let (changed, made) = (first(headers, &LAST_MODIFIED)?, first(headers, &DATE)?);
+    let settled = made.duration_since(changed).unwrap_or_default() >= Duration::from_secs(1);
+    settled.then_some(changed)
 }
 
 /// This time without its fraction of a second: dates have none, so comparing them with anything

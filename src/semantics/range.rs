@@ -1,10 +1,7 @@
 //! Ranges of bytes (RFC 9110 §13.1.5, §14).
 
-use std::time::Duration;
-
 use http::header::{
-    DATE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    RANGE,
+    ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 use smallvec::SmallVec;
 
@@ -210,14 +207,9 @@ fn if_range(request: &HeaderMap, response: &HeaderMap) -> bool {
             .get(ETAG)
             .is_some_and(|tag| Tag::of(tag.as_bytes()).matches_strongly(&Tag::of(validator))),
         // A weak tag is no date either.
-        date => date::parse(date).is_some_and(|date| {
-            date::first(response, &LAST_MODIFIED) == Some(date)
-                && date::first(response, &DATE).is_some_and(|made| {
-                    // §8.8.2.2: within the same second it may have changed once more.
-                    made.duration_since(date)
-                        .is_ok_and(|since| since >= Duration::from_secs(1))
-                })
-        }),
+        date => {
+            date::parse(date).is_some_and(|date| date::strong_last_modified(response) == Some(date))
+        }
     }
 }
 

@@ -44,7 +44,10 @@ pub(crate) fn selects(stored: &Head, not_modified: &HeaderMap) -> bool {
     let theirs = not_modified.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
     match (ours, theirs) {
         (Some(ours), Some(theirs)) if theirs.weak => ours.matches(&theirs),
-        (Some(ours), Some(theirs)) => ours.matches_strongly(&theirs),
+        (Some(ours), Some(theirs)) => {
+            ours.matches_strongly(&theirs)
+                || (ours.matches(&theirs) && changed_at_once(stored, not_modified))
+        }
         (None, Some(theirs)) if !theirs.weak => false,
         _ => match not_modified.get(LAST_MODIFIED) {
             None => theirs.is_none(),
@@ -56,6 +59,15 @@ pub(crate) fn selects(stored: &Head, not_modified: &HeaderMap) -> bool {
             }),
         },
     }
+}
+
+/// True if both last changed at the same time, by which no two versions are mixed up: then
+/// `Last-Modified` is a strong validator, too (RFC 9110 §8.8.2.2), and one that agrees is enough.
+///
+/// Nginx needs this. It makes the tag of what it compresses weak, and in the 304 strong again.
+fn changed_at_once(stored: &Head, not_modified: &HeaderMap) -> bool {
+    let ours = date::strong_last_modified(&stored.headers);
+    ours.is_some() && ours == date::first(not_modified, &LAST_MODIFIED)
 }
 
 /// The stored head with the fields that a 304 provides in place of its own (RFC 9111 §3.2), and
@@ -72,7 +84,13 @@ pub(crate) fn freshened(
     directives: impl FnOnce(&HeaderMap) -> ResponseDirectives,
 ) -> (Head, HeaderMap) {
     let listed = listed(not_modified);
-    let provided = |name: &HeaderName| storable(name, &listed) && !DESCRIBE_CONTENT.contains(name);
+    // The strong tag of a file must not come to what is made of it: ranges of the two would be
+    // joined by it.
+    let ours = stored.headers.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+    let keeps_tag = ours.is_some_and(|tag| tag.weak);
+    let provided = |name: &HeaderName| {
+        storable(name, &listed) && !DESCRIBE_CONTENT.contains(name) && (!keeps_tag || *name != ETAG)
+    };
     let mut headers = stored.headers.clone();
     headers.remove(DATE);
     for name in not_modified.keys().filter(|name| provided(name)) {

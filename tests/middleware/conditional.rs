@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::support::{Reply, Site, advance, request};
 
 fn tagged(n: usize) -> Reply {
@@ -151,4 +153,38 @@ async fn a_304_about_something_else_answers_its_client_and_is_not_asked_for_agai
         assert_eq!((got.status.as_u16(), got.body.as_str()), (200, "body"));
     }
     assert!(site.get("/").await.cache_status().contains("; hit"));
+}
+
+/// As nginx does with what it compresses.
+#[tokio::test(start_paused = true)]
+async fn a_304_with_the_strong_form_of_a_weak_tag_freshens_and_leaves_the_tag_weak() {
+    const CHANGED: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
+    let site = Site::new(|request, _| {
+        let asked = request.headers().get("if-none-match");
+        let reply = if asked.is_some_and(|tag| tag == "W/\"v1\"") {
+            Reply::ok("").status(304).with("etag", "\"v1\"")
+        } else {
+            Reply::ok("body").with("etag", "W/\"v1\"")
+        };
+        reply.with("last-modified", CHANGED).cached("max-age=2")
+    });
+    site.get("/").await;
+    advance(3_000).await;
+    for status in ["fwd=stale; fwd-status=304; ttl=1; stored", "hit; ttl=1"] {
+        let got = site.get("/").await;
+        assert!(got.cache_status().contains(status), "{got:?}");
+        assert_eq!(
+            (got.status.as_u16(), got.body.as_str(), got.header("etag")),
+            (200, "body", "W/\"v1\"")
+        );
+    }
+    // Confirmed again and again, once for everybody.
+    advance(3_000).await;
+    let answers = join_all((0..20).map(|_| site.get("/"))).await;
+    assert!(
+        answers
+            .iter()
+            .all(|got| got.status == 200 && got.body == "body")
+    );
+    assert_eq!(site.requests(), 3);
 }

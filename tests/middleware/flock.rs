@@ -305,3 +305,39 @@ async fn a_first_hand_response_has_no_age_and_a_shared_one_has() {
     let ages: Vec<_> = answers.iter().map(|got| got.header("age")).collect();
     assert_eq!(ages, ["", "0"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_is_passed_on_as_it_was_asked_for_from_then_on() {
+    for kind in ["text/plain", "text/event-stream"] {
+        let builder = bellwether::Cache::builder().max_body_size(10);
+        let site = Site::with(builder, move |request, _| {
+            // Whatever says so of itself, these are about one request.
+            for (condition, status) in [("if-none-match", 304), ("range", 416), ("if-match", 412)] {
+                if request.headers().contains_key(condition) {
+                    let reply = Reply::ok("").status(status).cached("max-age=60");
+                    return reply.with("etag", "\"v1\"");
+                }
+            }
+            let length = if kind == "text/plain" { 20 } else { 5 };
+            Reply::ok(&"x".repeat(length))
+                .cached("max-age=60")
+                .with("content-type", kind)
+                .with("etag", "\"v1\"")
+        });
+        site.get("/").await;
+        for _ in 0..3 {
+            let got = site.get("/").await;
+            let passed = "bellwether; fwd=miss; detail=uncacheable";
+            assert_eq!(got.cache_status(), passed, "{kind}");
+            for (condition, value, status) in [
+                ("if-none-match", "\"v1\"", 304),
+                ("range", "bytes=20-", 416),
+                ("if-match", "\"v2\"", 412),
+            ] {
+                let got = site.send(request("GET", "/", &[(condition, value)]));
+                let got = got.await;
+                assert_eq!((got.status.as_u16(), got.cache_status()), (status, passed));
+            }
+        }
+    }
+}

@@ -69,6 +69,7 @@ fn a_304_selects_what_has_its_validators() {
     let weak_other = ("etag", "W/\"b\"");
     let old = ("last-modified", OLD);
     let new = ("last-modified", NEW);
+    let made = ("date", MIDDLE);
     for (stored, answer, expected) in [
         (&[strong][..], &[strong][..], true),
         (&[strong], &[other], false),
@@ -76,6 +77,12 @@ fn a_304_selects_what_has_its_validators() {
         (&[strong], &[weak_other], false),
         (&[weak], &[weak], true),
         (&[weak], &[strong], false),
+        (&[weak, old, made], &[strong, old], true),
+        (&[weak, old, made], &[strong, new], false),
+        (&[weak, old, made], &[other, old], false),
+        (&[weak, old, ("date", OLD)], &[strong, old], false),
+        (&[weak, old], &[strong, old], false),
+        (&[strong, old, made], &[other, old], false),
         (&[strong, old], &[strong, new], true),
         (&[strong, old], &[other, old], false),
         (&[strong, old], &[old], true),
