@@ -117,29 +117,33 @@ pub(super) fn junk() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-/// A list over one to three lines.
+/// A list over some lines.
 pub(super) fn list(
     name: &'static str,
     member: impl Strategy<Value = String>,
     most: usize,
 ) -> impl Strategy<Value = Fields> {
+    prop::collection::vec((member, glue()), 0..=most).prop_map(move |members| joined(name, members))
+}
+
+/// What comes after a member: a comma, and whether a new line begins instead.
+pub(super) fn glue() -> impl Strategy<Value = (&'static str, bool)> {
     let comma = select(vec![",", ", ", " ,\t", ",,", ", , "]);
-    let cut = prop::bool::weighted(0.2);
-    prop::collection::vec((member, comma, cut), 0..=most).prop_map(move |members| {
-        let mut lines: Vec<String> = vec![];
-        let mut open = false;
-        for (member, comma, cut) in members {
-            match lines.last_mut().filter(|_| open) {
-                Some(line) => *line += &format!("{comma}{member}"),
-                None => lines.push(member),
-            }
-            open = !cut;
+    (comma, prop::bool::weighted(0.2))
+}
+
+pub(super) fn joined(name: &str, members: Vec<(String, (&str, bool))>) -> Fields {
+    let mut lines: Vec<String> = vec![];
+    let mut comma = None;
+    for (member, (next, cut)) in members {
+        match (lines.last_mut(), comma) {
+            (Some(line), Some(comma)) => *line += &format!("{comma}{member}"),
+            _ => lines.push(member),
         }
-        lines
-            .into_iter()
-            .map(|line| (name.to_owned(), line))
-            .collect()
-    })
+        comma = (!cut).then_some(next);
+    }
+    let named = lines.into_iter().map(|line| (name.to_owned(), line));
+    named.collect()
 }
 
 /// A date relative to now, in one of its forms, or what is none.
@@ -187,7 +191,7 @@ fn age() -> impl Strategy<Value = String> {
     (number(), more).prop_map(|(number, more)| number + more)
 }
 
-pub(super) fn one_of(texts: &[&'static str]) -> impl Strategy<Value = String> + use<> {
+pub(super) fn one_of(texts: &[&'static str]) -> impl Strategy<Value = String> + Clone + use<> {
     select(texts.to_vec()).prop_map(str::to_owned)
 }
 
@@ -205,9 +209,9 @@ pub(super) fn response() -> impl Strategy<Value = Fields> {
     parts.prop_map(|(a, b, c, d, e, f, g, h)| [a, b, c, d, e, f, g, h].concat())
 }
 
-fn varying() -> impl Strategy<Value = String> {
+pub(super) fn varying() -> impl Strategy<Value = String> {
     let names = ["accept", "Accept", "cookie", "X-Own", "accept-language"];
-    prop_oneof![8 => one_of(&names), 1 => one_of(&["*", "a b", ""])]
+    prop_oneof![12 => one_of(&names), 1 => one_of(&["*", "a b", ""])]
 }
 
 pub(super) fn exchange() -> impl Strategy<Value = Exchange> {

