@@ -17,6 +17,8 @@ pub mod instrumented;
 pub(crate) mod origin;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
+pub mod redis_bench;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod shared;
 

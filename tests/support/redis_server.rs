@@ -52,6 +52,11 @@ impl RedisServer {
         self.port
     }
 
+    /// Where it runs.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Freezes it: it keeps its connections and answers nothing.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);

@@ -18,6 +18,7 @@ mod payments;
 mod reply;
 mod script;
 mod supervisor;
+mod tls;
 mod url;
 mod wire;
 
@@ -31,7 +32,8 @@ use self::debts::Debts;
 use self::gate::Gate;
 use self::hub::Hub;
 use self::names::Space;
-use self::url::Target;
+use self::tls::Tls;
+use self::url::{Place, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 
@@ -163,10 +165,14 @@ impl RedisTierBuilder {
             )));
         }
         let unusable = |_| Error::config(format!("redis url: {target} cannot be used"));
-        let client = target
-            .info()
-            .and_then(redis::Client::open)
-            .map_err(unusable)?;
+        let client = match &target.place {
+            Place::Server(host) => target.client(host, &target.login, &Tls::default()),
+            Place::Socket(path) => target.client_at(path),
+            Place::Sentinels { .. } | Place::Cluster(_) => {
+                return Err(Error::config("redis url: not supported yet"));
+            }
+        };
+        let client = client.map_err(unusable)?;
         let wake = Arc::new(Notify::new());
         let inner = Arc::new(Inner {
             target,
