@@ -32,7 +32,7 @@ mod as_the_least_user {
         run::<()>(&server, &words).await;
         let url = server.url();
         let theirs = format!("redis://bellwether:PASSWORD@127.0.0.1:{}/3", server.port());
-        RedisBench::new(server, &theirs, &format!("{url}/3")).await
+        RedisBench::new(server, &theirs, &[url + "/3"]).await
     }
 
     claims::suite!(
@@ -49,7 +49,7 @@ mod by_a_socket {
         let path = server.dir().join("it's a @.sock");
         let path = path.to_str().unwrap().replace('@', "%40");
         let (theirs, ours) = (format!("redis+unix://{path}?db=2"), server.url() + "/2");
-        RedisBench::new(server, &theirs, &ours).await
+        RedisBench::new(server, &theirs, &[ours]).await
     }
 
     claims::suite!(

@@ -6,7 +6,8 @@ use super::events::{Heard, read};
 use super::names::Space;
 use super::reply::{Said, committed, content, mark_text, number, purged, said, yes};
 use super::tls::Tls;
-use super::url::{Place, Target};
+use super::topology::Topology;
+use super::url::Target;
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::shared::{Committed, Grant, PurgeKind, TierEvent};
@@ -156,7 +157,7 @@ fn target(url: &str) {
             assert_eq!(again.to_string(), shown);
             assert_eq!(again.db, target.db);
         }
-        let _ = client(&target);
+        let _ = Topology::new(&target, &Tls::default());
     }
     // The input in all places around a password.
     let half = url.len() / 2;
@@ -172,18 +173,12 @@ fn target(url: &str) {
         format!("{a}:{SECRET}@{b}"),
     ] {
         let text = match Target::parse(&planted) {
-            Ok(target) => format!("{target} {target:?} {:?}", client(&target).err()),
+            Ok(target) => format!(
+                "{target} {target:?} {:?}",
+                Topology::new(&target, &Tls::default()).err()
+            ),
             Err(error) => format!("{error} {error:?}"),
         };
         assert!(!text.contains(SECRET), "{planted}: {text}");
-    }
-}
-
-fn client(target: &Target) -> redis::RedisResult<redis::Client> {
-    match &target.place {
-        Place::Server(host) => target.client(host, &target.login, &Tls::default()),
-        Place::Socket(path) => target.client_at(path),
-        Place::Sentinels { hosts, login, .. } => target.client(&hosts[0], login, &Tls::default()),
-        Place::Cluster(hosts) => target.client(&hosts[0], &target.login, &Tls::default()),
     }
 }

@@ -19,22 +19,23 @@ mod reply;
 mod script;
 mod supervisor;
 mod tls;
+mod topology;
 mod url;
+mod way;
 mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use self::debts::Debts;
-use self::gate::Gate;
 use self::hub::Hub;
 use self::names::Space;
 use self::tls::Tls;
-use self::url::{Place, Target};
-use crate::clock::{Clock, SystemClock};
+use self::topology::Topology;
+use self::url::Target;
 use crate::error::Error;
 
 /// The shared tier in a Redis (6.0 or later) or Valkey server.
@@ -52,15 +53,12 @@ pub struct RedisTier {
 
 struct Inner {
     target: Target,
-    client: redis::Client,
+    topology: Topology,
     space: Space,
     namespace: String,
     timeout: Duration,
-    gate: Gate,
     hub: Hub,
     debts: Debts,
-    /// Wakes the supervisor: the gate was shut, something is owed, or all this is dropped.
-    wake: Arc<Notify>,
 }
 
 impl RedisTier {
@@ -85,7 +83,8 @@ impl RedisTier {
     /// Whether calls go to the server now; if not, they fail at once.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        !self.inner.gate.is_shut()
+        let ways = self.inner.topology.ways();
+        ways.iter().any(|way| !way.gate.is_shut())
     }
 }
 
@@ -100,18 +99,9 @@ impl fmt::Debug for RedisTier {
     }
 }
 
-impl Inner {
-    /// Notes that a connection is gone, and has the supervisor make a new one at once.
-    fn lost(&self, generation: u64, why: &'static str) {
-        if self.gate.lost(generation, SystemClock.now(), why) {
-            self.wake.notify_one();
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.wake.notify_one();
+        self.topology.wake();
     }
 }
 
@@ -164,31 +154,25 @@ impl RedisTierBuilder {
                 self.timeout
             )));
         }
-        let unusable = |_| Error::config(format!("redis url: {target} cannot be used"));
-        let client = match &target.place {
-            Place::Server(host) => target.client(host, &target.login, &Tls::default()),
-            Place::Socket(path) => target.client_at(path),
-            Place::Sentinels { .. } | Place::Cluster(_) => {
-                return Err(Error::config("redis url: not supported yet"));
-            }
-        };
-        let client = client.map_err(unusable)?;
-        let wake = Arc::new(Notify::new());
+        let tls = Tls::default();
+        let topology = Topology::new(&target, &tls)
+            .map_err(|_| Error::config(format!("redis url: {target} cannot be used")))?;
         let inner = Arc::new(Inner {
             target,
-            client,
+            topology,
             space,
             namespace: self.namespace,
             timeout: self.timeout,
-            gate: Gate::new(SystemClock.now()),
             hub: Hub::new(),
             debts: Debts::new(),
-            wake: Arc::clone(&wake),
         });
-        let (first, tried) = oneshot::channel();
-        tokio::spawn(supervisor::run(Arc::downgrade(&inner), wake, first));
-        // An error would mean that the runtime is shutting down.
-        let _ = tried.await;
+        inner.topology.watch();
+        for way in inner.topology.ways() {
+            let (first, tried) = oneshot::channel();
+            tokio::spawn(supervisor::run(Arc::downgrade(&inner), way, first));
+            // An error would mean that the runtime is shutting down.
+            let _ = tried.await;
+        }
         Ok(RedisTier { inner })
     }
 }

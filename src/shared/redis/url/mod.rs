@@ -109,8 +109,14 @@ impl Target {
         })
     }
 
-    /// A client for one server, in the role that has this login.
-    pub(super) fn client(&self, host: &Host, login: &Login, tls: &Tls) -> RedisResult<Client> {
+    /// A client for one server.
+    pub(super) fn client(
+        &self,
+        host: &Host,
+        login: &Login,
+        db: u32,
+        tls: &Tls,
+    ) -> RedisResult<Client> {
         let (name, port) = (host.name.clone(), host.port);
         let address = if self.tls {
             ConnectionAddr::TcpTls {
@@ -122,8 +128,6 @@ impl Target {
         } else {
             ConnectionAddr::Tcp(name, port)
         };
-        // Sentinels have no databases.
-        let db = if *login == self.login { self.db } else { 0 };
         open(address, login, db, tls)
     }
 
