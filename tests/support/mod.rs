@@ -19,6 +19,8 @@ pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis_bench;
 #[cfg(feature = "redis")]
+pub mod redis_cluster;
+#[cfg(feature = "redis")]
 pub mod redis_sentinel;
 #[cfg(feature = "redis")]
 pub mod redis_server;

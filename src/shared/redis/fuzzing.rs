@@ -6,8 +6,8 @@ use super::events::{Heard, read};
 use super::names::Space;
 use super::reply::{Said, committed, content, mark_text, number, purged, said, yes};
 use super::tls::Tls;
-use super::topology::Topology;
-use super::url::Target;
+use super::topology::{Topology, slots};
+use super::url::{Host, Target};
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::shared::{Committed, Grant, PurgeKind, TierEvent};
@@ -30,6 +30,13 @@ pub fn replies(bytes: &[u8]) {
         }
         if let Ok(fence) = purged(value.clone()) {
             assert_eq!(purged(text(fence.to_string())).ok(), Some(fence));
+        }
+        let asked = Host {
+            name: "asked".into(),
+            port: 1,
+        };
+        for owned in slots::read(&value, &asked).into_iter().flatten() {
+            assert!(*owned.slots.start() < slots::SLOTS && *owned.slots.end() < slots::SLOTS);
         }
         if let Ok(Some((version, found))) = content(value) {
             let bulk = |bytes: &[u8]| Value::BulkString(bytes.to_vec());

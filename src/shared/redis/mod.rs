@@ -28,8 +28,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use self::debts::Debts;
 use self::hub::Hub;
 use self::names::Space;
@@ -83,8 +81,7 @@ impl RedisTier {
     /// Whether calls go to the server now; if not, they fail at once.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        let ways = self.inner.topology.ways();
-        ways.iter().any(|way| !way.gate.is_shut())
+        self.inner.topology.is_up()
     }
 }
 
@@ -166,13 +163,7 @@ impl RedisTierBuilder {
             hub: Hub::new(),
             debts: Debts::new(),
         });
-        inner.topology.watch();
-        for way in inner.topology.ways() {
-            let (first, tried) = oneshot::channel();
-            tokio::spawn(supervisor::run(Arc::downgrade(&inner), way, first));
-            // An error would mean that the runtime is shutting down.
-            let _ = tried.await;
-        }
+        inner.topology.start(&Arc::downgrade(&inner)).await;
         Ok(RedisTier { inner })
     }
 }

@@ -136,25 +136,28 @@ impl Inner {
         let way = self.topology.way_to(&self.space, id);
         let mut way = way.ok_or(Failure::Held)?;
         let mut asking = false;
-        for _ in 0..HOPS {
+        let mut hops = 0;
+        loop {
             let (links, generation) = way.gate.enter(SystemClock.now(), call)?;
             let links = if asking { links.asking() } else { links };
             let result = timeout_at(until, act(links)).await;
             let result = result.unwrap_or(Err(Failure::Late));
             self.note(&way, generation, limit, result.as_ref().err());
-            let Err(Failure::Elsewhere(elsewhere)) = &result else {
+            hops += 1;
+            let (Err(Failure::Elsewhere(elsewhere)), true) = (&result, hops < HOPS) else {
                 return result;
             };
-            asking = matches!(elsewhere, Elsewhere::Asked { .. });
-            way = match self.topology.follow(&way, elsewhere) {
-                Some(next) => next,
-                None => return result,
+            let Some(next) = self.topology.follow(&way, elsewhere) else {
+                return result;
             };
-            if *elsewhere == Elsewhere::Between {
-                sleep(BETWEEN.mul_f64(0.5 + fastrand::f64())).await;
+            way = next;
+            match elsewhere {
+                Elsewhere::Moved { .. } => asking = false,
+                Elsewhere::Asked { .. } => asking = true,
+                // The same again, at whichever end of the move this was.
+                Elsewhere::Between => sleep(BETWEEN.mul_f64(0.5 + fastrand::f64())).await,
             }
         }
-        Err(Failure::Late)
     }
 
     /// Tells the gate how a call went.

@@ -124,7 +124,8 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
     let generation = inner.hub.number();
     way.gate.begin(generation);
     let limit = ATTEMPT.max(inner.timeout);
-    let attempt = async {
+    // Boxed: the client's way to a connection is 20 KB of state.
+    let attempt = Box::pin(async {
         let client = inner.topology.find(way).await?;
         let mut links = link::open(weak, way, &client, generation, limit).await?;
         if inner.hub.claim(generation) {
@@ -132,7 +133,7 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
         }
         probe(inner, way, &mut links).await?;
         Ok::<_, Failure>(links)
-    };
+    });
     let attempt = async {
         tokio::select! {
             raised = timeout(limit, attempt) => raised.unwrap_or(Err(Failure::Late)),

@@ -2,19 +2,28 @@
 
 pub(super) mod slots;
 
+mod cluster;
 mod sentinel;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use redis::{Client, RedisResult};
+use tokio::sync::oneshot;
 
+use self::cluster::Cluster;
 use self::sentinel::Sentinels;
+use super::Inner;
 use super::failure::{Elsewhere, Failure};
 use super::names::Space;
+use super::supervisor;
 use super::tls::Tls;
 use super::url::{Place, Target};
 use super::way::Way;
 use crate::key::EntryId;
+
+/// How many random entries are looked at to find one in a given slot. With a single slot of all,
+/// this fails in one of fifty cases, which costs a probe.
+const TRIES: usize = 65_536;
 
 /// All ways there are.
 pub(super) enum Topology {
@@ -22,6 +31,8 @@ pub(super) enum Topology {
     Server(Arc<Way>, Client),
     /// One server, whichever is the master.
     Sentinel(Arc<Way>, Sentinels),
+    /// Many, each with its share.
+    Cluster(Cluster),
 }
 
 impl Topology {
@@ -39,25 +50,47 @@ impl Topology {
                 let sentinels = Sentinels::new(target, tls, &way)?;
                 Self::Sentinel(way, sentinels)
             }
-            Place::Cluster(_) => {
-                let kind = redis::ErrorKind::InvalidClientConfig;
-                return Err((kind, "not supported yet").into());
-            }
+            Place::Cluster(hosts) => Self::Cluster(Cluster::new(target, hosts, tls)?),
         })
     }
 
-    /// Starts whatever finds out about changes.
-    pub(super) fn watch(&self) {
+    /// Starts the tasks, and waits until each server was tried once.
+    pub(super) async fn start(&self, inner: &Weak<Inner>) {
+        let (first, tried) = oneshot::channel();
+        let inner = Weak::clone(inner);
         match self {
-            Self::Server(..) => {}
-            Self::Sentinel(_, sentinels) => sentinels.listen(),
+            Self::Server(way, _) => {
+                tokio::spawn(supervisor::run(inner, Arc::clone(way), first));
+            }
+            Self::Sentinel(way, sentinels) => {
+                sentinels.listen();
+                tokio::spawn(supervisor::run(inner, Arc::clone(way), first));
+            }
+            Self::Cluster(_) => {
+                tokio::spawn(cluster::run(inner, first));
+            }
         }
+        // An error would mean that the runtime is shutting down.
+        let _ = tried.await;
+    }
+
+    fn cluster(&self) -> Option<&Cluster> {
+        match self {
+            Self::Server(..) | Self::Sentinel(..) => None,
+            Self::Cluster(cluster) => Some(cluster),
+        }
+    }
+
+    /// Whether any server is in use.
+    pub(super) fn is_up(&self) -> bool {
+        self.ways().iter().any(|way| !way.gate.is_shut())
     }
 
     /// All ways.
     pub(super) fn ways(&self) -> Vec<Arc<Way>> {
         match self {
             Self::Server(way, _) | Self::Sentinel(way, _) => vec![Arc::clone(way)],
+            Self::Cluster(cluster) => cluster.ways(),
         }
     }
 
@@ -65,6 +98,7 @@ impl Topology {
     pub(super) fn way_to(&self, space: &Space, id: EntryId) -> Option<Arc<Way>> {
         match self {
             Self::Server(way, _) | Self::Sentinel(way, _) => Some(Arc::clone(way)),
+            Self::Cluster(cluster) => cluster.way_to(space.slot(id)),
         }
     }
 
@@ -72,17 +106,20 @@ impl Topology {
     pub(super) fn leads_to(&self, way: &Way, space: &Space, id: EntryId) -> bool {
         match self {
             Self::Server(..) | Self::Sentinel(..) => true,
+            Self::Cluster(cluster) => cluster.leads_to(way, space.slot(id)),
         }
     }
 
     /// An entry that nobody uses, at the end of this way. `None` if there can be none.
     pub(super) fn sample(&self, way: &Way, space: &Space) -> Option<EntryId> {
-        Some(EntryId::from_bytes(fastrand::u128(..).to_be_bytes()))
+        let mut ids = (0..TRIES).map(|_| EntryId::from_bytes(fastrand::u128(..).to_be_bytes()));
+        let some = self.cluster().is_none_or(|cluster| cluster.owns_any(way));
+        ids.find(|id| some && self.leads_to(way, space, *id))
     }
 
     /// The way on from a node that does not serve the entry. `None`: there is none.
     pub(super) fn follow(&self, way: &Arc<Way>, elsewhere: &Elsewhere) -> Option<Arc<Way>> {
-        None
+        self.cluster()?.follow(way, elsewhere)
     }
 
     /// Where a way leads now.
@@ -90,11 +127,15 @@ impl Topology {
         match self {
             Self::Server(_, client) => Ok(client.clone()),
             Self::Sentinel(_, sentinels) => sentinels.find().await,
+            Self::Cluster(cluster) => cluster.find(way),
         }
     }
 
     /// Wakes all tasks: something is owed, or they have to end.
     pub(super) fn wake(&self) {
         self.ways().iter().for_each(|way| way.wake());
+        if let Self::Cluster(cluster) = self {
+            cluster.wake();
+        }
     }
 }
