@@ -54,7 +54,7 @@ mod redis {
     async fn bench() -> RedisBench {
         let server = RedisServer::start();
         let url = server.url();
-        RedisBench::new(server, &url, &[url.clone()]).await
+        RedisBench::new(server, &url, std::slice::from_ref(&url)).await
     }
 
     suite!(
