@@ -68,6 +68,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `redis` | yes | [`RedisTier`](shared#structs): the shared tier |
+//! | `tls` | no | the way to it encrypted, see [`docs::redis`] |
 
 mod clock;
 mod config;

@@ -91,6 +91,37 @@ async fn the_contract_holds_on_a_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_slot_is_found_when_the_first_one_moves_there() {
+    let cluster = Cluster::start().await;
+    let tier = connect(&cluster).await;
+    // The replica of the third becomes a master of nothing.
+    let empty = cluster.become_empty_master(5).await;
+    let [moving, ..] = one_each(&cluster).await;
+    let slot = slot_of(&cluster.nodes[0], &key(moving)).await;
+    cluster.open(slot, 0, empty).await;
+    cluster.migrate(slot, 0, empty).await;
+    cluster.close(slot, 0, empty).await;
+    let start = Instant::now();
+    while call(&tier, moving).await.0.is_err() {
+        assert!(start.elapsed() < 2 * SECOND, "not found");
+        sleep(Duration::from_millis(2)).await;
+    }
+    println!("a new node is in use after {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_no_single_server() {
+    let cluster = Cluster::start().await;
+    let tier = RedisTier::connect(&cluster.nodes[0].url())
+        .await
+        .expect("no error");
+    for id in one_each(&cluster).await {
+        let _ = call(&tier, id).await;
+    }
+    assert!(!tier.is_up());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_master_fails_its_own_calls_alone_until_its_replica_takes_over() {
     let mut cluster = Cluster::with(&PARTIAL).await;
     let tier = connect(&cluster).await;
@@ -160,7 +191,7 @@ async fn a_shard_that_stays_down_fails_its_own_calls_at_once_and_no_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_hears_the_events_may_die_and_another_one_hears_them() {
     let mut cluster = Cluster::start().await;
-    let (tier, other) = (connect(&cluster).await, connect(&cluster).await);
+    let tier = connect(&cluster).await;
     let ids = one_each(&cluster).await;
     let notes = Notes::hear(&tier);
     let mut ear = None;
@@ -168,9 +199,10 @@ async fn whoever_hears_the_events_may_die_and_another_one_hears_them() {
         let list: String = run(node, &["CLIENT", "LIST", "TYPE", "PUBSUB"]).await;
         ear = ear.or((!list.is_empty()).then_some(number));
     }
-    let ear = ear.expect("somebody listens");
-    cluster.nodes[ear].kill();
+    let ear = ear.expect("it listens");
+    let other = connect(&cluster).await;
     let start = Instant::now();
+    cluster.nodes[ear].kill();
     while notes.all().last() != Some(&TierEvent::Resumed) || notes.all().len() < 2 {
         assert!(start.elapsed() < SECOND, "{:?}", notes.all());
         sleep(Duration::from_millis(2)).await;

@@ -138,7 +138,7 @@ async fn a_frozen_master_is_left_for_the_new_one_and_not_gone_back_to() {
 async fn two_of_three_sentinels_may_be_gone_and_a_wrong_name_is_no_error_at_the_start() {
     let mut sentinels = Sentinels::start().await;
     let url = sentinels.url();
-    let wrong = RedisTier::connect(&url.replace("mymaster", "other")).await;
+    let wrong = RedisTier::connect(&url.replace("/mymaster", "/other")).await;
     assert!(!wrong.expect("no error").is_up());
     sentinels.sentinels[0].kill();
     sentinels.sentinels[1].stop();

@@ -35,6 +35,9 @@ impl Cluster {
         // With the default, a replica that has just joined again does not take over.
         all.extend(["--cluster-replica-validity-factor", "0"]);
         all.extend(options);
+        // All tests are done with the least rights.
+        all.extend(["--user", "bellwether"]);
+        all.extend(super::rights_in_a_cluster());
         // Their bus has a port that is larger by 10000.
         let nodes: Vec<_> = (0..6)
             .map(|_| RedisServer::of(None, &all, 55_535))
@@ -80,10 +83,10 @@ impl Cluster {
         true
     }
 
-    /// The URL, which names two of them.
+    /// The URL of a user with the least rights, which names two of them.
     pub fn url(&self) -> String {
         let [first, second] = [&self.nodes[0], &self.nodes[4]].map(place);
-        format!("redis+cluster://{first},{second}/")
+        format!("redis+cluster://bellwether:PASSWORD@{first},{second}/")
     }
 
     /// The URLs of the masters, one by one.
@@ -108,6 +111,31 @@ impl Cluster {
             }
         }
         panic!("nobody has slot {slot}");
+    }
+
+    /// Makes a replica forget what it was, and join again as a master without slots.
+    pub async fn become_empty_master(&self, number: usize) -> usize {
+        let node = &self.nodes[number];
+        let old = self.id(number).await;
+        run::<()>(node, &["CLUSTER", "RESET", "HARD"]).await;
+        for other in self
+            .nodes
+            .iter()
+            .filter(|other| other.port() != node.port())
+        {
+            run::<()>(other, &["CLUSTER", "FORGET", &old]).await;
+        }
+        let port = self.nodes[0].port().to_string();
+        run::<()>(node, &["CLUSTER", "MEET", "127.0.0.1", &port]).await;
+        let start = Instant::now();
+        while !run::<String>(node, &["CLUSTER", "INFO"])
+            .await
+            .contains("cluster_state:ok")
+        {
+            assert!(start.elapsed() < Duration::from_secs(20), "it did not join");
+            sleep(Duration::from_millis(50)).await;
+        }
+        number
     }
 
     /// Begins to move a slot; keys follow by [`migrate`](Self::migrate).

@@ -7,6 +7,7 @@ use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::redis_server::{RedisServer, run, try_run};
+use super::rights;
 
 /// After this long without an answer, a sentinel holds a server for dead.
 pub const DOWN_AFTER: Duration = Duration::from_millis(1_000);
@@ -21,14 +22,19 @@ pub struct Sentinels {
 impl Sentinels {
     /// Starts them and waits until a failover is possible.
     pub async fn start() -> Self {
-        let master = RedisServer::start();
+        // All tests are done with the least rights.
+        let user = [&["--user", "bellwether"][..], &rights("bellwether")].concat();
+        let master = RedisServer::with(&user);
         let port = master.port().to_string();
-        let replica = RedisServer::with(&["--replicaof", "127.0.0.1", &port]);
+        let replicates = ["--replicaof", "127.0.0.1", &port];
+        let replica = RedisServer::with(&[&user[..], &replicates].concat());
         let file = format!(
             "sentinel monitor mymaster 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds mymaster {}\n\
-             sentinel failover-timeout mymaster 5000\n",
-            DOWN_AFTER.as_millis()
+             sentinel failover-timeout mymaster 5000\n\
+             user watcher {}\n",
+            DOWN_AFTER.as_millis(),
+            rights("watcher").join(" ")
         );
         let sentinels: Vec<_> = (0..3).map(|_| RedisServer::sentinel(&file)).collect();
         for sentinel in &sentinels {
@@ -42,13 +48,15 @@ impl Sentinels {
         Self { servers, sentinels }
     }
 
-    /// The URL of the master, by way of them.
+    /// The URL of the master, by way of them, for users with the least rights.
     pub fn url(&self) -> String {
         let hosts = self.sentinels.iter();
         let hosts: Vec<_> = hosts
             .map(|one| format!("127.0.0.1:{}", one.port()))
             .collect();
-        format!("redis+sentinel://{}/mymaster", hosts.join(","))
+        let hosts = hosts.join(",");
+        let theirs = "sentinel_user=watcher&sentinel_password=PASSWORD";
+        format!("redis+sentinel://bellwether:PASSWORD@{hosts}/mymaster?{theirs}")
     }
 
     /// Has the sentinels make the replica the master, and returns when one of them says it is.

@@ -22,6 +22,7 @@ mod supervisor;
 mod tls;
 mod topology;
 mod url;
+mod watch;
 mod way;
 mod wire;
 
@@ -100,6 +101,6 @@ impl fmt::Debug for RedisTier {
 impl Drop for Inner {
     /// Ends the tasks.
     fn drop(&mut self) {
-        self.topology.wake();
+        self.topology.end();
     }
 }

@@ -265,7 +265,7 @@ impl Drop for GhostGuard<'_> {
                 id: ask.id,
                 token: ask.token,
             });
-            self.inner.topology.wake();
+            self.inner.topology.wake_for(&self.inner.space, ask.id);
         }
     }
 }
@@ -285,7 +285,7 @@ impl Drop for PurgeGuard<'_> {
                     "too many purges could not be delivered: the oldest one is given up"
                 );
             }
-            self.inner.topology.wake();
+            self.inner.topology.wake_for(&self.inner.space, id);
         }
     }
 }

@@ -1,23 +1,19 @@
-//! The task that makes connections to one server, watches them, and pays debts there.
+//! The task that makes connections to one server, and makes them again.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
-use super::breaker::Call;
 use super::failure::Failure;
 use super::link::{self, Links};
+use super::watch::{leave, watch};
 use super::way::Way;
 use super::{Inner, payments, wire};
-use crate::clock::{Clock, Moment, SystemClock};
+use crate::clock::{Clock, SystemClock};
 use crate::shared::{Ask, Release, Token};
 
-/// A heartbeat is sent this often.
-const BEAT: Duration = Duration::from_secs(1);
-/// Beats further apart than this mean that this process stood still.
-const STOOD_STILL: Duration = Duration::from_secs(2);
 /// Most time for one attempt to connect. Long against [`REFUSED`]: an attempt that hangs in a
 /// frozen server's queue is answered the moment it thaws.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -128,10 +124,17 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
     let attempt = Box::pin(async {
         let client = inner.topology.find(way).await?;
         let mut links = link::open(weak, way, &client, generation, limit).await?;
+        match probe(inner, way, &mut links).await {
+            // It is well. Whoever asks next is sent on by the way that this says.
+            Err(Failure::Elsewhere(elsewhere)) if way.node.is_some() => {
+                let _ = inner.topology.follow(way, &elsewhere);
+            }
+            done => done?,
+        }
+        // Not before it proved well: nobody else can be the ear meanwhile.
         if inner.hub.claim(generation) {
             links.listen(&inner.space.channels()).await?;
         }
-        probe(inner, way, &mut links).await?;
         Ok::<_, Failure>(links)
     });
     let attempt = async {
@@ -160,13 +163,6 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
         leave(inner, generation);
     }
     raised
-}
-
-/// Notes that a connection is out of use. If it was the ear, another one takes over.
-fn leave(inner: &Inner, generation: u64) {
-    if inner.hub.down(generation) {
-        inner.topology.wake();
-    }
 }
 
 /// Tries what calls will do, on a key that nobody uses: a server that accepts connections but
@@ -200,81 +196,4 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
     wire::release(&mut links.control, &inner.space, &release, brief).await?;
     wire::fetch(&mut links.bulk, &names).await?;
     Ok(())
-}
-
-/// Beats and pays until the gate is shut, and says why it was; `None` if the tier was dropped.
-async fn watch(inner: &Weak<Inner>, way: &Way, generation: u64) -> Option<&'static str> {
-    let mut ticks = interval(BEAT);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = SystemClock.now();
-    loop {
-        let beat = tokio::select! {
-            _ = ticks.tick() => true,
-            () = way.woken() => false,
-        };
-        let inner = inner.upgrade()?;
-        if beat {
-            pulse(&inner, way, generation, last).await;
-            last = SystemClock.now();
-        }
-        if let Ok((mut links, _)) = way.gate.enter(last, Call::Followup) {
-            let done = async {
-                hear(&inner, generation, &mut links).await?;
-                payments::pay(&inner, way, &mut links, inner.timeout).await
-            };
-            if let Err(failure) = done.await {
-                inner.note(way, generation, inner.timeout, Some(&failure));
-            }
-        }
-        if way.gate.is_shut() {
-            leave(&inner, generation);
-            return Some(way.gate.why());
-        }
-    }
-}
-
-/// Becomes the ear if there is none.
-async fn hear(inner: &Inner, generation: u64, links: &mut Links) -> Result<(), Failure> {
-    if inner.hub.claim(generation) {
-        let channels = inner.space.channels();
-        let heard = timeout(inner.timeout, links.listen(&channels)).await;
-        match heard.map_err(|_| Failure::Late).and_then(|done| Ok(done?)) {
-            Ok(()) => inner.hub.up(generation, SystemClock.now()),
-            Err(failure) => {
-                inner.hub.deafen();
-                return Err(failure);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sends a heartbeat, after a look at whether the ones before came back.
-async fn pulse(inner: &Inner, way: &Way, generation: u64, last: Moment) {
-    let now = SystemClock.now();
-    if inner.hub.is_silent(generation, now) {
-        if now.since(last) > STOOD_STILL {
-            inner.hub.paused(now);
-        } else if inner.hub.is_ear(generation) {
-            way.lost(generation, "the subscription is silent");
-            return;
-        } else {
-            // What this server is told does not reach the ear: it is the one to listen to.
-            inner.hub.deafen();
-        }
-    }
-    let Ok((mut links, _)) = way.gate.enter(now, Call::Followup) else {
-        return;
-    };
-    let mut cmd = redis::cmd("PUBLISH");
-    cmd.arg(&inner.space.pulse)
-        .arg(format!("a:{}", inner.hub.pulse(generation, now)));
-    let sent = timeout(inner.timeout, cmd.exec_async(&mut links.control)).await;
-    // A heartbeat that goes out is no sign of health: a replica passes it on and refuses the rest.
-    let failure = match sent {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => Failure::from(error),
-        Err(_) => Failure::Late,
-    };
-    inner.note(way, generation, inner.timeout, Some(&failure));
 }

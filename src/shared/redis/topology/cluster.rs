@@ -124,7 +124,11 @@ impl Cluster {
             && let Some(owner) = table.slots.get_mut(usize::from(*slot))
         {
             *owner = Some(Arc::clone(&next));
-            drop(table);
+            self.wrong.notify_one();
+        }
+        drop(table);
+        if next.gate.is_shut() {
+            // It may be a new one, whose task has to be started.
             self.wrong.notify_one();
         }
         Some(next)

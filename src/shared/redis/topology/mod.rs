@@ -3,6 +3,7 @@
 pub(super) mod slots;
 
 mod cluster;
+mod known;
 mod sentinel;
 
 use std::sync::{Arc, Weak};
@@ -131,9 +132,21 @@ impl Topology {
         }
     }
 
-    /// Wakes all tasks: something is owed, or they have to end.
+    /// Wakes the tasks of all ways.
     pub(super) fn wake(&self) {
         self.ways().iter().for_each(|way| way.wake());
+    }
+
+    /// Wakes the task that pays what is owed about an entry.
+    pub(super) fn wake_for(&self, space: &Space, id: EntryId) {
+        if let Some(way) = self.way_to(space, id) {
+            way.wake();
+        }
+    }
+
+    /// Wakes all tasks, which find that they have to end.
+    pub(super) fn end(&self) {
+        self.wake();
         if let Self::Cluster(cluster) = self {
             cluster.wake();
         }
