@@ -162,6 +162,15 @@ impl Local {
         self.entries.run_pending_tasks();
     }
 
+    /// Puts what `change` makes of what is held in its place, in one step; nothing if it makes
+    /// nothing of it.
+    pub(crate) fn amend(&self, id: EntryId, change: impl FnOnce(&Known) -> Option<Known>) {
+        self.entries.entry(id).and_compute_with(|held| {
+            let changed = held.and_then(|held| change(held.value()));
+            changed.map_or(Op::Nop, Op::Put)
+        });
+    }
+
     pub(crate) fn remove(&self, id: EntryId) {
         self.entries.invalidate(&id);
     }
