@@ -35,6 +35,9 @@ const HEAD: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(75);
 /// How often a client with HTTP/2 has to show that it is still there.
 const PING: Duration = Duration::from_secs(30);
+/// Time for it to do so. Its answer comes after all that is under way to it, and of that sockets
+/// hold megabytes: a slow client is not a dead one.
+const PONG: Duration = Duration::from_secs(300);
 /// What may come of an upload over HTTP/2 before the origin takes it. A connection may have several
 /// times as much under way, or one upload that the origin does not take would stop all others.
 const STREAM: u32 = 1 << 20;
@@ -101,8 +104,10 @@ fn builder() -> auto::Builder<TokioExecutor> {
     // See `attend`. Without a timer hyper would leave this out in any case, and say nothing.
     server.http1().header_read_timeout(None);
     let mut http2 = server.http2();
-    http2.timer(TokioTimer::new()).keep_alive_interval(PING);
     http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
         .initial_stream_window_size(STREAM)
         .initial_connection_window_size(4 * STREAM);
     // WebSocket: RFC 8441.

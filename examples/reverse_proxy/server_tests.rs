@@ -21,7 +21,12 @@ fn client(latency: Duration, stopping: watch::Receiver<()>) -> DuplexStream {
 fn answer(server: DuplexStream, latency: Duration, page: Bytes, stopping: watch::Receiver<()>) {
     let asked = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&asked);
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        // As one whose body is still under way: only then does hyper send a PING.
+        tokio::spawn(async move {
+            sleep(IDLE * 20).await;
+            drop(request);
+        });
         flag.store(true, Ordering::Relaxed);
         let page = page.clone();
         async move {
@@ -121,17 +126,13 @@ async fn a_drain_waits_for_the_answer_and_no_longer() {
 /// With HTTP/2: what a PING asks for comes after all that is under way to the client.
 #[tokio::test(start_paused = true)]
 async fn a_slow_client_is_not_taken_for_a_dead_one() {
-    const SIZE: u32 = 8 << 20;
+    const SOCKETS: usize = 8 << 20;
+    const SIZE: u32 = 2 * SOCKETS as u32;
     let (_stopping, receiver) = watch::channel(());
     let (near, far) = duplex(16 << 10);
-    // What sockets may hold.
-    let (sockets, server) = duplex(SIZE as usize);
-    answer(
-        server,
-        Duration::ZERO,
-        vec![0; SIZE as usize].into(),
-        receiver,
-    );
+    let (sockets, server) = duplex(SOCKETS);
+    let page = vec![0; SIZE as usize].into();
+    answer(server, Duration::ZERO, page, receiver);
     let ((mut from_near, mut to_near), (mut from_server, mut to_server)) =
         (split(far), split(sockets));
     tokio::spawn(async move { tokio::io::copy(&mut from_near, &mut to_server).await });

@@ -14,6 +14,7 @@ mod events;
 mod expect;
 mod memory;
 mod origin;
+mod passthrough;
 mod pattern;
 mod refusals;
 mod slow_clients;
