@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::timeout;
 
 /// Once one side has ended, the other may go on for as long as it says something this often.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Copies both ways until either side ends. In its own task: the request is over by then.
 pub(crate) fn spawn(client: OnUpgrade, origin: OnUpgrade) {

