@@ -100,6 +100,12 @@ struct Flags {
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
 
+    /// Takes the cache out of the way and forwards everything, to compare or to rule the cache out.
+    /// What concerns the cache is then ignored: Redis is not connected to, and of --admin only
+    /// /health is left. Default: false
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    passthrough: Option<String>,
+
     /// A TOML file with any of the above, dashes written as underscores: grace = "30s", and with
     /// rules for some requests only: see examples/reverse_proxy/proxy.toml
     #[arg(long, value_name = "FILE")]

@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) caching: Caching,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) node: Option<String>,
+    pub(crate) passthrough: bool,
 }
 
 /// What is stored, for how long, and how it is used; what is not given is the library's default.
@@ -84,6 +85,7 @@ impl Settings {
             caching: Caching::read(given)?,
             admin: read(given, "admin", units::address)?,
             node: read(given, "node", units::name)?,
+            passthrough: read(given, "passthrough", units::truth)?.unwrap_or(false),
         })
     }
 }
