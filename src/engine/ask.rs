@@ -11,7 +11,7 @@ use crate::engine::plan::{self, Hand, Next};
 use crate::engine::refresh::Keep;
 use crate::error::ErrorKind;
 use crate::event::Incident;
-use crate::local::Verdict;
+use crate::local::{Proof, Verdict};
 use crate::lock::Lease;
 use crate::shared::{Answer, Ask, Grant, Token};
 
@@ -215,7 +215,8 @@ impl Drive {
                 Next::PassFor(left) => {
                     // Why, only those know who left the mark.
                     self.judge(
-                        Verdict::new(&self.job.key, self.now().plus(left), false).of_length(),
+                        Verdict::new(&self.job.key, self.now().plus(left), false)
+                            .until_proof(Proof::Length),
                     );
                     self.lead.announce(Landing::Refused {
                         reason: "uncacheable",
