@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::host::Site;
+use crate::purge;
 
 /// Answers operators.
 pub(crate) struct Admin {
@@ -50,11 +51,12 @@ impl Admin {
     async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
         let (allowed, known) = match request.uri().path() {
             "/health" | "/stats" => (Method::GET, true),
-            "/purge" => (Method::POST, true),
+            "/purge" | "/soft-purge" => (Method::POST, true),
             _ => (Method::GET, false),
         };
         if !known {
-            let what = "there are GET /health, GET /stats and POST /purge?uri=URL";
+            let what =
+                "there are GET /health, GET /stats, POST /purge?uri=URL and /soft-purge?uri=URL";
             return reply(StatusCode::NOT_FOUND, what);
         }
         if *request.method() != allowed {
@@ -69,23 +71,23 @@ impl Admin {
         match (request.uri().path(), &self.cache) {
             ("/health", _) => reply(StatusCode::OK, "ok"),
             ("/stats", Some(cache)) => stats(cache),
-            (_, Some(cache)) => self.purge(cache, query).await,
+            (path, Some(cache)) => self.purge(cache, path == "/soft-purge", query).await,
             (_, None) => reply(StatusCode::NOT_FOUND, "--passthrough: there is no cache"),
         }
     }
 
-    async fn purge(&self, cache: &Cache, query: &str) -> Response<String> {
+    async fn purge(&self, cache: &Cache, soft: bool, query: &str) -> Response<String> {
         let Some(uri) = self.page(query) else {
             let what = "expected /purge?uri=http://HOST/PATH, with ? and & of the page escaped";
             return reply(StatusCode::BAD_REQUEST, what);
         };
-        match cache.purge(&uri).await {
-            Ok(()) => reply(StatusCode::OK, &format!("purged {uri}")),
-            Err(error) => {
-                tracing::warn!(%error, "a purge failed");
-                reply(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-            }
-        }
+        let purged = if soft {
+            cache.soft_purge(&uri).await
+        } else {
+            cache.purge(&uri).await
+        };
+        let (status, what) = purge::said(&uri, soft, purged);
+        reply(status, &what)
     }
 
     /// The page that `uri=...` names, under the name by which the cache knows its site.

@@ -91,10 +91,21 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     shared_max_body_size: Option<String>,
 
-    /// Where to serve GET /health, GET /stats and POST /purge?uri=URL. Whoever reaches it may
-    /// purge. Default: closed
+    /// Where to serve GET /health, GET /stats, POST /purge?uri=URL and POST /soft-purge?uri=URL.
+    /// Whoever reaches it may purge. Default: closed
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+
+    /// Opens the method PURGE to whoever sends this as "Authorization: Bearer TOKEN". Better set
+    /// as BELLWETHER_PURGE_TOKEN, or in the file: command lines are seen by others.
+    /// Default: closed
+    #[arg(long, value_name = "TOKEN")]
+    purge_token: Option<String>,
+
+    /// Opens it to whoever connects from these addresses or networks, as "127.0.0.1, 10.0.0.0/8".
+    /// Default: closed
+    #[arg(long, value_name = "LIST")]
+    purge_from: Option<String>,
 
     /// The name of this node, shown in Cache-Status as bellwether/NAME. Default: none
     #[arg(long, value_name = "NAME")]

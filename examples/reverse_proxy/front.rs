@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use tower::{Service, ServiceExt};
 
 use crate::host::Site;
 use crate::origin::OriginError;
+use crate::purge::{Purger, Said};
 use crate::{forward, websocket};
 
 /// What was asked for, or our own words.
@@ -35,6 +37,8 @@ pub(crate) struct Front<S> {
     inner: RefCell<S>,
     site: Site,
     name: Option<&'static str>,
+    /// Who answers `PURGE`, and the client's address; without a cache it is the origin.
+    purger: Option<(Arc<Purger>, IpAddr)>,
     asked: Arc<AtomicBool>,
 }
 
@@ -45,8 +49,15 @@ impl<S> Front<S> {
             inner: RefCell::new(inner),
             site,
             name,
+            purger: None,
             asked: Arc::default(),
         }
+    }
+
+    /// The same, with `PURGE` answered by `purger`.
+    pub(crate) fn purging(mut self, purger: Arc<Purger>, client: IpAddr) -> Self {
+        self.purger = Some((purger, client));
+        self
     }
 
     /// Set by each request as it begins, for whoever watches over the connection.
@@ -80,6 +91,9 @@ where
         let fwd = if reads { "miss" } else { "method" };
         let state = match self.settle(&mut request) {
             Err(refusal) => State::Refused(refusal),
+            Ok(()) if !reads && request.method().as_str() == "PURGE" && self.purger.is_some() => {
+                self.purge(&request)
+            }
             Ok(()) => {
                 let mut inner = self.inner.borrow_mut();
                 match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -93,6 +107,19 @@ where
         };
         let name = self.name;
         FrontFuture { state, name, fwd }
+    }
+}
+
+impl<S> Front<S> {
+    fn purge(&self, request: &Request<Incoming>) -> State<S>
+    where
+        S: Service<Request<Incoming>>,
+    {
+        let (purger, client) = self.purger.as_ref().expect("only asked where there is one");
+        match purger.take_on(request, *client) {
+            Ok(purge) => State::Purging(Box::pin(purge)),
+            Err(refusal) => State::Refused(refusal),
+        }
     }
 }
 
@@ -113,6 +140,8 @@ enum State<S: Service<Request<Incoming>>> {
     Waiting(Pin<Box<Oneshot<S, Request<Incoming>>>>),
     /// The request is not one that can be answered.
     Refused((StatusCode, &'static str)),
+    /// A page is being taken away.
+    Purging(Pin<Box<dyn Future<Output = Said> + Send>>),
 }
 
 impl<S, B> Future for FrontFuture<S>
@@ -128,6 +157,10 @@ where
             StateProj::Waiting(future) => ready!(future.as_mut().poll(cx)),
             StateProj::Refused((status, what)) => {
                 return Poll::Ready(Ok(text(*status, what)));
+            }
+            StateProj::Purging(purge) => {
+                let (status, what) = ready!(purge.as_mut().poll(cx));
+                return Poll::Ready(Ok(text(status, &what)));
             }
         };
         Poll::Ready(Ok(match result {

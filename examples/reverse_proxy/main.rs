@@ -17,6 +17,7 @@ mod host;
 mod last_words;
 mod linger;
 mod origin;
+mod purge;
 mod rules;
 mod server;
 mod settings;
@@ -41,6 +42,7 @@ use args::Asked;
 use front::Front;
 use host::Site;
 use origin::{Origin, Upstream};
+use purge::Purger;
 use settings::Settings;
 
 /// Why the proxy cannot start, in one line.
@@ -140,7 +142,10 @@ async fn run() -> Result<(), Failure> {
     }
 
     match cache {
-        Some(cache) => serve_cached(listener, &cache, &upstream, &host, name).await,
+        Some(cache) => {
+            let purger = Arc::new(Purger::new(cache.clone(), settings.purge));
+            serve_cached(listener, &cache, &purger, &upstream, &host, name).await;
+        }
         None => serve_uncached(listener, &upstream, &host).await,
     }
     Ok(())
@@ -149,6 +154,7 @@ async fn run() -> Result<(), Failure> {
 async fn serve_cached(
     listener: TcpListener,
     cache: &Cache,
+    purger: &Arc<Purger>,
     upstream: &Arc<Upstream>,
     host: &HeaderValue,
     name: String,
@@ -159,7 +165,7 @@ async fn serve_cached(
     let front = |client: SocketAddr, local: SocketAddr| {
         let origin = Origin::new(Arc::clone(upstream), client.ip());
         let site = Site::new(local, host.clone());
-        Front::new(layer.layer(origin), site, Some(name))
+        Front::new(layer.layer(origin), site, Some(name)).purging(Arc::clone(purger), client.ip())
     };
     server::serve(listener, front, stopped()).await;
 }
