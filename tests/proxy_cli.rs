@@ -27,6 +27,10 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
             &["--max-body-size", "\"much\"", "1.0 KiB to 256.0 MiB"],
         ),
         (
+            &["--purge-from", "127.0.0.1, here"],
+            &["--purge-from", "\"127.0.0.1, here\"", "10.0.0.0/8"],
+        ),
+        (
             &["--origin", "ftp://a"],
             &["--origin", "\"ftp://a\"", "http://HOST"],
         ),
@@ -196,7 +200,14 @@ async fn help_names_all_settings_with_units_and_defaults() {
         "honor-request-directives",
         "fetch-timeout",
     ];
-    let others = ["admin", "node", "passthrough", "config"];
+    let others = [
+        "admin",
+        "purge-token",
+        "purge-from",
+        "node",
+        "passthrough",
+        "config",
+    ];
     for flag in settings.iter().chain(&others) {
         let variable = format!("BELLWETHER_{}", flag.to_uppercase().replace('-', "_"));
         assert!(help.contains(&format!("--{flag}")), "--{flag}");

@@ -85,7 +85,7 @@ async fn who_may_takes_all_variants_of_a_page_away_and_nothing_else() {
             }
             let hit = client.get("/other").await;
             assert!(hit.header("cache-status").contains("hit"));
-            assert!(origin.requests() - before >= 4);
+            assert!(origin.requests() - before >= 2, "both were fetched anew");
         }
         let methods = origin.heads("/page");
         assert!(methods.iter().all(|head| head.method == "GET"));
