@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
-    let cases: [(&[&str], &[&str]); 24] = [
+    let cases: [(&[&str], &[&str]); 25] = [
         (&["--grace", "5"], &["--grace", "\"5\"", "from 0s to 365d"]),
         (
             &["--grace", "400d"],
