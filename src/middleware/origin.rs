@@ -332,6 +332,7 @@ fn stored_head(
     received: std::time::SystemTime,
 ) -> Head {
     let mut headers = fields::stored(&parts.headers, directives);
+    fields::announce_trailers(&mut headers, &parts.headers);
     fields::ensure_date(&mut headers, received);
     Head {
         status: parts.status,
