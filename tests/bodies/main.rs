@@ -1,0 +1,15 @@
+//! Bodies, streamed to the whole flock at any size: real processes, real sockets.
+//!
+//! One file per claim. What measures time or memory runs alone, whatever the number of test
+//! threads. `-- --nocapture` prints what was measured.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod gate;
+mod http1;
+mod origin;
+mod stage;
+
+mod follow;
