@@ -63,6 +63,10 @@ pub(crate) enum Incident {
     BodyBroken,
     /// A body outgrew `max_body_size` while it was copied.
     BodyTooLarge,
+    /// All bodies under way together outgrew `fill_capacity`: this one is not stored.
+    NoRoom,
+    /// Nobody read a body any more that would not have been stored soon, so it was not fetched on.
+    Deserted,
     /// A refresh ended without a result (a panic): its followers elect a successor.
     Abandoned,
     /// Another node's refresh took longer than `lock_wait`.
@@ -76,7 +80,7 @@ pub(crate) enum Incident {
 }
 
 impl Incident {
-    const ALL: usize = 13;
+    const ALL: usize = 15;
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +92,8 @@ impl Incident {
             Self::OriginFailed => "origin-failed",
             Self::BodyBroken => "body-broken",
             Self::BodyTooLarge => "body-too-large",
+            Self::NoRoom => "no-room",
+            Self::Deserted => "deserted",
             Self::Abandoned => "abandoned",
             Self::WaitedTooLong => "waited-too-long",
             Self::Purged => "purged",
@@ -124,7 +130,11 @@ impl Counters {
         self.incidents[incident as usize].fetch_add(1, Ordering::Relaxed);
         let name = incident.as_str();
         match incident {
-            Incident::Purged | Incident::WaitedTooLong | Incident::SharedUnavailable => {
+            Incident::Purged
+            | Incident::WaitedTooLong
+            | Incident::SharedUnavailable
+            | Incident::NoRoom
+            | Incident::Deserted => {
                 tracing::debug!(target: "bellwether", incident = name, "{what}");
             }
             Incident::GapClosed => tracing::info!(target: "bellwether", incident = name, "{what}"),
@@ -159,10 +169,14 @@ impl Counters {
             commits_refused: incident(Incident::CommitRefused),
             origin_failures: incident(Incident::OriginFailed),
             bodies_broken: incident(Incident::BodyBroken),
+            bodies_too_large: incident(Incident::BodyTooLarge),
+            bodies_without_room: incident(Incident::NoRoom),
+            bodies_deserted: incident(Incident::Deserted),
             abandoned: incident(Incident::Abandoned),
             gaps: incident(Incident::GapOpened),
             local_entries: 0,
             local_bytes: 0,
+            filling_bytes: 0,
         }
     }
 }
@@ -204,6 +218,13 @@ pub struct Stats {
     pub origin_failures: u64,
     /// Bodies that broke off.
     pub bodies_broken: u64,
+    /// Bodies that turned out to be larger than `max_body_size` while they were copied.
+    pub bodies_too_large: u64,
+    /// Bodies that were not stored because all that were under way together outgrew
+    /// `fill_capacity`.
+    pub bodies_without_room: u64,
+    /// Bodies that were not fetched to their end because nobody read them any more.
+    pub bodies_deserted: u64,
     /// Refreshes that ended without a result.
     pub abandoned: u64,
     /// Gaps in the subscription to the fleet's events.
@@ -212,4 +233,6 @@ pub struct Stats {
     pub local_entries: u64,
     /// Bytes held locally.
     pub local_bytes: u64,
+    /// Bytes held of bodies that are being fetched.
+    pub filling_bytes: u64,
 }

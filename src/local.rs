@@ -32,6 +32,9 @@ pub(crate) struct Verdict {
     pub(crate) until: Moment,
     /// It holds for requests with `Authorization` only.
     pub(crate) authorized_only: bool,
+    /// Only a response of known length can show that it no longer holds: the body was too large,
+    /// or nobody here knows why.
+    pub(crate) of_length: bool,
     /// A storable response has been seen since: lead again, whatever the shared mark says.
     overruled: AtomicBool,
 }
@@ -42,8 +45,16 @@ impl Verdict {
             key: key.text().into(),
             until,
             authorized_only,
+            of_length: false,
             overruled: AtomicBool::new(false),
         }
+    }
+
+    /// The same, but only a response of known length overrules it.
+    #[must_use]
+    pub(crate) fn of_length(mut self) -> Self {
+        self.of_length = true;
+        self
     }
 
     pub(crate) fn overrule(&self) {
@@ -91,7 +102,8 @@ impl Known {
                     .iter()
                     .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
                     .sum();
-                record.body.len().saturating_add(fields)
+                let body = usize::try_from(record.body.len()).unwrap_or(usize::MAX);
+                body.saturating_add(fields)
             }
             Self::Rule(rule) => rule.fields.len() * FIELD_OVERHEAD,
             Self::Verdict(_) => 0,
@@ -239,7 +251,7 @@ mod tests {
                 status: StatusCode::OK,
                 headers: HeaderMap::new(),
             },
-            body: Bytes::from(vec![0; size]),
+            body: Bytes::from(vec![0; size]).into(),
             lifetime,
             windows: Windows::from_receipt(now, &lifetime),
             early: None,

@@ -179,6 +179,8 @@ async fn help_names_all_settings_with_units_and_defaults() {
         "grace",
         "local-capacity",
         "max-body-size",
+        "fill-capacity",
+        "shared-max-body-size",
         "default-ttl",
         "status-ttl",
         "stale-if-error",

@@ -86,6 +86,9 @@ impl Admin {
             ("refreshes", stats.refreshes),
             ("origin_failures", stats.origin_failures),
             ("bodies_broken", stats.bodies_broken),
+            ("bodies_too_large", stats.bodies_too_large),
+            ("bodies_without_room", stats.bodies_without_room),
+            ("bodies_deserted", stats.bodies_deserted),
             ("abandoned", stats.abandoned),
             ("shared_unavailable", stats.shared_unavailable),
             ("corrupt_entries", stats.corrupt_entries),
@@ -94,6 +97,7 @@ impl Admin {
             ("gaps", stats.gaps),
             ("local_entries", stats.local_entries),
             ("local_bytes", stats.local_bytes),
+            ("filling_bytes", stats.filling_bytes),
         ];
         let members = counters.map(|(name, count)| format!("\"{name}\":{count}"));
         let mut response = reply(StatusCode::OK, &format!("{{{}}}", members.join(",")));

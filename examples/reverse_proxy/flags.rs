@@ -81,6 +81,16 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     max_body_size: Option<String>,
 
+    /// Memory for all bodies together that are being fetched to be stored; beyond it they pass
+    /// through. Default: 64MiB
+    #[arg(long, value_name = "SIZE")]
+    fill_capacity: Option<String>,
+
+    /// The largest response body that is shared by way of Redis; a larger one is fetched by each
+    /// node that needs it. Default: 1MiB
+    #[arg(long, value_name = "SIZE")]
+    shared_max_body_size: Option<String>,
+
     /// Where to serve GET /health, GET /stats and POST /purge?uri=URL. Whoever reaches it may
     /// purge. Default: closed
     #[arg(long, value_name = "ADDR")]

@@ -147,6 +147,8 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
     let builder = Cache::builder()
         .local_capacity(settings.local_capacity)
         .max_body_size(settings.max_body_size)
+        .fill_capacity(settings.fill_capacity)
+        .shared_max_body_size(settings.shared_max_body_size)
         .name(name);
     let builder = settings.caching.apply(builder);
     #[cfg(feature = "redis")]

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) redis: Option<String>,
     pub(crate) local_capacity: u64,
     pub(crate) max_body_size: u64,
+    pub(crate) fill_capacity: u64,
+    pub(crate) shared_max_body_size: u64,
     pub(crate) caching: Caching,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) node: Option<String>,
@@ -73,6 +75,12 @@ impl Settings {
                 units::size(text, KIB..=largest)
             })?
             .unwrap_or(largest.min(8 * MIB)),
+            fill_capacity: read(given, "fill_capacity", |text| units::size(text, MIB..=TIB))?
+                .unwrap_or(64 * MIB),
+            shared_max_body_size: read(given, "shared_max_body_size", |text| {
+                units::size(text, KIB..=512 * MIB)
+            })?
+            .unwrap_or(MIB),
             caching: Caching::read(given)?,
             admin: read(given, "admin", units::address)?,
             node: read(given, "node", units::name)?,

@@ -54,6 +54,20 @@ impl CacheBuilder {
         self
     }
 
+    /// Memory in bytes for all bodies together that are being fetched to be stored, beside
+    /// [`local_capacity`](Self::local_capacity). A body for which there is no room is not stored:
+    /// its readers get it at the pace of the slowest of them, and for a second its key's requests
+    /// go to the origin alone.
+    ///
+    /// Too small, and a rush of misses is stored only in part; too large, and the memory of the
+    /// process grows by as much in such a rush.
+    ///
+    /// Default: 64 MiB.
+    pub fn fill_capacity(mut self, bytes: u64) -> Self {
+        self.settings.fill_capacity = bytes;
+        self
+    }
+
     /// The largest body in bytes that goes to the shared tier. Larger ones stay in the process that
     /// fetched them; the lease still works for them.
     ///
@@ -113,7 +127,9 @@ impl CacheBuilder {
     }
 
     /// How long the origin may take until the head of its response, and between two pieces of its
-    /// body. Then the request is given up: stale, or 504.
+    /// body. Then the request is given up: stale, or 504. It is also how long a body may still
+    /// take that nobody waits for any more, because all who asked for it have left or were served
+    /// stale: a slower one is not fetched to its end.
     ///
     /// Default: 30 s.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {

@@ -104,6 +104,7 @@ impl Cache {
         Stats {
             local_entries,
             local_bytes,
+            filling_bytes: engine.fills.used(),
             ..engine.counters.snapshot()
         }
     }

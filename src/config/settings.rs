@@ -27,6 +27,7 @@ use crate::semantics::targeted::CDN_CACHE_CONTROL;
 pub struct Settings {
     pub local_capacity: u64,
     pub max_body_size: u64,
+    pub fill_capacity: u64,
     pub shared_max_body_size: u64,
     pub default_ttl: Option<Duration>,
     pub grace: Duration,
@@ -56,6 +57,7 @@ impl Default for Settings {
         Self {
             local_capacity: 256 * MIB,
             max_body_size: 8 * MIB,
+            fill_capacity: 64 * MIB,
             shared_max_body_size: MIB,
             default_ttl: None,
             grace: Duration::ZERO,
@@ -104,6 +106,7 @@ impl Settings {
             MIB / 16..=u64::MAX / 4,
         )?;
         within("max_body_size", self.max_body_size, 0..=1 << 31)?;
+        within("fill_capacity", self.fill_capacity, 0..=u64::MAX / 4)?;
         within(
             "shared_max_body_size",
             self.shared_max_body_size,
@@ -183,6 +186,7 @@ impl Settings {
         Tuning {
             local_capacity: self.local_capacity,
             max_body: self.max_body_size,
+            fill_capacity: self.fill_capacity,
             shared_max_body: self.shared_max_body_size,
             fetch_timeout: self.fetch_timeout,
             lock_wait: self.lock_wait,

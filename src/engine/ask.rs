@@ -11,6 +11,7 @@ use crate::engine::plan::{self, Hand, Next};
 use crate::engine::refresh::Keep;
 use crate::error::ErrorKind;
 use crate::event::Incident;
+use crate::local::Verdict;
 use crate::lock::Lease;
 use crate::shared::{Answer, Ask, Grant, Token};
 
@@ -203,7 +204,10 @@ impl Drive {
                     }
                 }
                 Next::PassFor(left) => {
-                    self.judge_uncacheable(left, false);
+                    // Why, only those know who left the mark.
+                    self.judge(
+                        Verdict::new(&self.job.key, self.now().plus(left), false).of_length(),
+                    );
                     self.lead.announce(Landing::Refused {
                         reason: "uncacheable",
                         authorized_only: false,

@@ -13,7 +13,7 @@ use crate::engine::{By, Job, Landing, drive, publish};
 use crate::entry::{Stamp, VaryRule};
 use crate::error::Error;
 use crate::event::{Counters, Incident};
-use crate::flight::{Flights, Seat};
+use crate::flight::{Budget, Flights, Seat};
 use crate::key::{EntryId, Key};
 use crate::local::{Known, Local};
 use crate::lock::{Timing, Watch};
@@ -25,6 +25,8 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 pub(crate) struct Tuning {
     pub(crate) local_capacity: u64,
     pub(crate) max_body: u64,
+    /// Bytes of all bodies under way together.
+    pub(crate) fill_capacity: u64,
     pub(crate) shared_max_body: u64,
     pub(crate) fetch_timeout: Duration,
     pub(crate) lock_wait: Duration,
@@ -55,6 +57,8 @@ pub(crate) struct Engine {
     pub(crate) counters: Counters,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fetches: Option<Arc<Semaphore>>,
+    /// The memory of all bodies under way.
+    pub(crate) fills: Arc<Budget>,
     /// Rises with each gap in the subscription.
     pub(crate) epoch: AtomicU64,
     /// True while events are heard.
@@ -78,6 +82,7 @@ impl Engine {
             fetches: tuning
                 .max_fetches
                 .map(|most| Arc::new(Semaphore::new(most))),
+            fills: Budget::new(tuning.fill_capacity),
             epoch: AtomicU64::new(1),
             hearing: AtomicBool::new(true),
             alive: AtomicI64::new(0),

@@ -286,14 +286,10 @@ impl Drive {
     }
 
     /// Remembers here that the key's responses cannot be stored.
-    pub(crate) fn judge_uncacheable(&self, length: Duration, authorized_only: bool) {
-        let key = &self.job.key;
-        let verdict = Verdict::new(key, self.now().plus(length), authorized_only);
-        self.lead.store(|| {
-            self.engine
-                .local
-                .insert(key.id(), Known::Verdict(Arc::new(verdict)))
-        });
+    pub(crate) fn judge(&self, verdict: Verdict) {
+        let known = Known::Verdict(Arc::new(verdict));
+        self.lead
+            .store(|| self.engine.local.insert(self.job.key.id(), known));
     }
 }
 

@@ -3,15 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::engine::copy::{Copied, Copying};
 use crate::engine::drive::Drive;
 use crate::engine::landing::{By, Landing};
 use crate::engine::origin::{Draft, Source};
 use crate::engine::refresh::{Keep, Refresh};
 use crate::engine::store::Place;
-use crate::entry::Record;
+use crate::entry::{Record, StoredBody};
 use crate::event::Incident;
 use crate::flight::{Log, Writer};
 use crate::local::Known;
@@ -33,12 +31,12 @@ impl Refresh {
         let record = self.record(
             head,
             lifetime,
-            Bytes::new(),
+            StoredBody::empty(),
             place.rule.clone(),
             place.key.text(),
         );
         let record = Arc::new(record);
-        let (mut writer, log) = Log::new(engine.tuning.max_body);
+        let (mut writer, log) = Log::new(engine.tuning.max_body, length, &engine.fills);
         let stored = self.keep != Keep::Nothing;
         if place.new_rule && stored {
             // Whoever learns the rule looks for its variant at once, so this flight goes by that
@@ -63,9 +61,9 @@ impl Refresh {
             stored,
             lease: self.lease.as_ref().map(Lease::watch),
         });
-        match self.copy(&writer, body, length).await {
+        match self.copy(&writer, body, length, stored).await {
             Copied::Whole(trailers) => {
-                let whole = writer.assemble();
+                let whole = writer.collect();
                 writer.finish(trailers);
                 // Too large, it is nothing: the marks are set already.
                 if let Some(body) = whole {
@@ -80,7 +78,12 @@ impl Refresh {
                 self.drop_new_rule(&place);
                 self.broken().await;
             }
-            Copied::Deserted => {}
+            Copied::Deserted => {
+                engine
+                    .counters
+                    .incident(Incident::Deserted, &self.drive.job.key.id());
+                self.drop_new_rule(&place);
+            }
         }
     }
 
@@ -89,19 +92,20 @@ impl Refresh {
         writer: &Writer,
         body: Pin<Box<dyn Source>>,
         length: Option<u64>,
+        stored: bool,
     ) -> Copied {
         let Drive {
             engine, lead, job, ..
         } = &mut self.drive;
         let lease = self.lease.as_ref();
-        let copying = Copying::new(engine, lead, &job.key, lease, writer, length).run(body);
+        let copying = Copying::new(engine, lead, &job.key, lease, writer, length).run(body, stored);
         match lease {
             Some(lease) => lease.hold(copying).await,
             None => copying.await,
         }
     }
 
-    async fn store_whole(self, place: Place, record: &Record, body: Bytes) {
+    async fn store_whole(self, place: Place, record: &Record, body: StoredBody) {
         let cost = self.drive.now().since(self.started);
         let beta = self.drive.engine.tuning.early_beta;
         let early = super::publish::early(

@@ -105,7 +105,7 @@ pub(crate) fn read(
             Known::Record(Arc::new(Record {
                 key: key.into(),
                 head: head.with_room(),
-                body: own(&content.body),
+                body: own(&content.body).into(),
                 lifetime,
                 windows,
                 early: early(&windows, lifetime.stale_while_revalidate, cost, beta),

@@ -11,8 +11,9 @@ use crate::engine::landing::{By, Failure, Landing, Task};
 use crate::engine::origin::{Fetched, Origin};
 use crate::engine::plan::{self, Hand};
 use crate::engine::store::Place;
-use crate::entry::{Head, Lifetime, Phase, Record, Stamp, Windows};
+use crate::entry::{Head, Lifetime, Phase, Record, Stamp, StoredBody, Windows};
 use crate::event::Incident;
+use crate::local::Verdict;
 use crate::lock::Lease;
 use crate::shared::BlockKind;
 
@@ -204,7 +205,7 @@ impl Refresh {
         &self,
         head: Head,
         lifetime: Lifetime,
-        body: bytes::Bytes,
+        body: StoredBody,
         rule: Option<Arc<crate::entry::VaryRule>>,
         key: &[u8],
     ) -> Record {
@@ -232,8 +233,9 @@ impl Refresh {
         let tuning = &self.drive.engine.tuning;
         // Who sends a credential must not take away what others are served from.
         if !authorized_only || self.drive.record.is_none() {
-            self.drive
-                .judge_uncacheable(tuning.uncacheable_local, authorized_only);
+            let until = self.drive.now().plus(tuning.uncacheable_local);
+            let verdict = Verdict::new(&self.drive.job.key, until, authorized_only);
+            self.drive.judge(verdict);
         }
         self.drive.lead.announce(Landing::Refused {
             reason,
@@ -248,13 +250,25 @@ impl Refresh {
     }
 
     /// The body broke off: nobody tries again for a while who has something to serve meanwhile.
+    /// Who has nothing elects a successor at once.
     pub(crate) async fn broken(self) {
         let (failures, left) = self.next_back_off();
         if let Some(record) = &self.drive.record {
             let until = self.drive.now().plus(left);
             record.retry.block(failures, false, until);
         }
-        self.release_failing(failures, left, BROKEN).await;
+        match self.drive.hand() {
+            Hand::Fresh | Hand::Stale | Hand::OnError => {
+                self.release_failing(failures, left, BROKEN).await;
+            }
+            // With a mark, the origin's error would be everyone's, unasked. The lease that comes
+            // next still lets one at a time find out.
+            Hand::IfUnreachable | Hand::Empty => {
+                if let Some(lease) = self.lease {
+                    lease.release(None).await;
+                }
+            }
+        }
     }
 
     /// The origin gave no usable answer: what is stale serves, as far as it may.

@@ -95,7 +95,7 @@ impl Refresh {
         if self.keep != Keep::Shared {
             return lease.release(None).await;
         }
-        let small = record.body.len() as u64 <= engine.tuning.shared_max_body;
+        let small = record.body.len() <= engine.tuning.shared_max_body;
         let verdict = if !small {
             self.claim(lease).await
         } else if place.new_rule {
@@ -131,23 +131,24 @@ impl Refresh {
         key: &[u8],
         body_there: bool,
     ) -> Verdict {
+        let body = record.body.whole();
         let meta = codec::encode_response(
             key,
             &record.head,
             &record.lifetime,
             record.cost,
-            &BodyDigest::of(&record.body),
+            &BodyDigest::of(&body),
         );
         let now = self.drive.now();
         let mut commit = Commit {
             fresh: record.windows.fresh_until.since(now),
             keep: record.windows.keep_until.since(now),
-            ..lease.commit_of(meta, (!body_there).then(|| record.body.clone()))
+            ..lease.commit_of(meta, (!body_there).then(|| body.clone()))
         };
         let fence = lease.fence();
         let mut answer = lease.commit(commit.clone()).await;
         if matches!(answer, Ok(Committed::Bodiless)) {
-            commit.body = Some(record.body.clone());
+            commit.body = Some(body);
             answer = lease.commit(commit).await;
         }
         self.judge(answer, fence)

@@ -1,11 +1,13 @@
 //! What is stored, and for how long each part of it may be used.
 
+mod body;
 pub(crate) mod codec;
 mod fence;
 pub(crate) mod record;
 pub(crate) mod rule;
 pub(crate) mod windows;
 
+pub(crate) use body::{StoredBody, join};
 pub use fence::Fence;
 pub(crate) use record::{Head, Record, Stamp};
 pub(crate) use rule::VaryRule;

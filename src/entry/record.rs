@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{AGE, CACHE_STATUS, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::Moment;
-use crate::entry::{Fence, Lifetime, VaryRule, Windows};
+use crate::entry::{Fence, Lifetime, StoredBody, VaryRule, Windows};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// The head of a stored response: end-to-end fields only, without `Age`; each value owns its bytes.
@@ -90,7 +89,7 @@ pub(crate) struct Record {
     /// The text of its key, compared on every use.
     pub(crate) key: Box<[u8]>,
     pub(crate) head: Head,
-    pub(crate) body: Bytes,
+    pub(crate) body: StoredBody,
     pub(crate) lifetime: Lifetime,
     pub(crate) windows: Windows,
     /// When to refresh it although it is still fresh; drawn once, when it is kept.

@@ -11,5 +11,5 @@ pub(crate) mod stream;
 pub(crate) mod table;
 mod wakers;
 
-pub(crate) use stream::{Berth, Broken, Claim, Item, Log, Reader, Writer};
+pub(crate) use stream::{Berth, Broken, Budget, Claim, GivenUp, Item, Log, Reader, Writer};
 pub(crate) use table::{Flights, Lead, Seat};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
+use crate::entry::StoredBody;
 use crate::flight::{Item, Reader};
 use crate::middleware::window::Window;
 
@@ -47,7 +48,16 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    pub(crate) fn stored(body: Bytes) -> Self {
+    /// All of it: shared, not copied.
+    pub(crate) fn stored(body: &StoredBody) -> Self {
+        match body.pieces() {
+            [] => Self::empty(),
+            [piece] => Self::whole(piece.clone()),
+            several => Self::frames(several.to_vec()),
+        }
+    }
+
+    pub(crate) fn whole(body: Bytes) -> Self {
         Self {
             kind: Kind::Stored((!body.is_empty()).then_some(body)),
         }
@@ -213,8 +223,12 @@ mod tests {
     use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
     use super::*;
-    use crate::flight::Log;
+    use crate::flight::{Budget, Log, Writer};
     use crate::semantics::range::Span;
+
+    fn log() -> (Writer, std::sync::Arc<Log>) {
+        Log::new(100, None, &Budget::new(100))
+    }
 
     #[tokio::test]
     async fn the_inner_bodys_hints_end_and_trailers_are_forwarded() {
@@ -236,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stored_body_is_of_known_size_and_ends() {
-        let body = ResponseBody::<Empty<Bytes>>::stored(Bytes::from_static(b"abc"));
+        let body = ResponseBody::<Empty<Bytes>>::whole(Bytes::from_static(b"abc"));
         assert_eq!(body.size_hint().exact(), Some(3));
         assert_eq!(body.collect().await.expect("a clean end").to_bytes(), "abc");
         assert!(ResponseBody::<Empty<Bytes>>::empty().is_end_stream());
@@ -262,10 +276,10 @@ mod tests {
             last: 2,
             of: 9,
         };
-        let (writer, log) = Log::new(100);
+        let (writer, log) = log();
         let reader = log.reader().expect("whole");
         let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
-        writer.push(Bytes::from_static(b"abcdefghi"));
+        writer.push(b"abcdefghi");
         let whole = Full::new(Bytes::from_static(b"abcdefghi"));
         let inner = ResponseBody::inner(whole).part(Window::of(&span));
         for mut body in [logged, inner] {
@@ -287,10 +301,10 @@ mod tests {
             last: 5,
             of: 9,
         };
-        let (writer, log) = Log::new(100);
+        let (writer, log) = log();
         let reader = log.reader().expect("whole");
         let logged = ResponseBody::<Full<Bytes>>::log_part(reader, Window::of(&span));
-        writer.push(Bytes::from_static(b"abc"));
+        writer.push(b"abc");
         drop(writer);
         let whole = Full::new(Bytes::from_static(b"abc"));
         let inner = ResponseBody::inner(whole).part(Window::of(&span));
@@ -305,10 +319,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_off_ends_in_an_error() {
-        let (writer, log) = Log::new(100);
+        let (writer, log) = log();
         let body = ResponseBody::<Empty<Bytes>>::log(log.reader().expect("whole"), Some(5));
         assert_eq!(body.size_hint().exact(), Some(5));
-        writer.push(Bytes::from_static(b"ab"));
+        writer.push(b"ab");
         drop(writer);
         let error = body.collect().await.expect_err("it broke off");
         assert!(error.is::<BodyError>());

@@ -19,7 +19,7 @@ use tower_service::Service;
 use crate::config::{Scope, Shared};
 use crate::engine::Failure;
 use crate::engine::origin::{Draft, Fetched, Origin, Source};
-use crate::entry::{Head, Record};
+use crate::entry::{Head, Record, StoredBody};
 use crate::flight::{Broken, Item};
 use crate::semantics::directives::ResponseDirectives;
 use crate::semantics::policy::SetCookie;
@@ -35,7 +35,7 @@ pub(crate) enum Back<S, B, RB, E> {
     /// It was sent, and the response is nobody else's.
     Response(Response<RB>),
     /// It was sent, and a stored response was confirmed that may not be used again.
-    Confirmed(Head, Bytes),
+    Confirmed(Head, StoredBody),
     /// It was sent, and is being stored without these fields, which are nobody else's.
     Withheld(HeaderMap),
     /// The inner service failed.
@@ -307,6 +307,11 @@ impl Shared {
             return Some("too-large");
         }
         is_event_stream(response.headers()).then_some("event-stream")
+    }
+
+    /// True if a response fits into the store; with `surely`, only if its head proves that.
+    pub(crate) fn fits<B: Body>(&self, response: &Response<B>, surely: bool) -> bool {
+        self.misfit(response).is_none() && (!surely || length(response).is_some())
     }
 }
 

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::clock::Moment;
 use crate::engine::Failure;
-use crate::entry::{Record, Stamp, Windows};
+use crate::entry::{Record, Stamp, StoredBody, Windows};
 use crate::event::Outcome;
 use crate::local::Known;
 use crate::middleware::body::ResponseBody;
@@ -154,7 +154,7 @@ fn headless<RB: Body>(response: Response<RB>) -> Whole<RB> {
 }
 
 /// A confirmed response that may not be stored any more, for the one client that it is for.
-fn unstored(head: crate::entry::Head, body: Bytes, now: Moment) -> Record {
+fn unstored(head: crate::entry::Head, body: StoredBody, now: Moment) -> Record {
     let lifetime = crate::entry::Lifetime::default();
     Record {
         key: Box::default(),

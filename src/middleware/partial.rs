@@ -27,7 +27,7 @@ pub(crate) fn select(asked: Asked<'_>, record: &Record, body: &BodyOf) -> Select
         return Selection::Whole;
     }
     let (length, whole) = match body {
-        BodyOf::Record => (record.body.len() as u64, true),
+        BodyOf::Record => (record.body.len(), true),
         BodyOf::Log(_, Some(length)) => (*length, false),
         BodyOf::Log(_, None) => return Selection::Whole,
     };
@@ -51,7 +51,7 @@ impl Shared {
 /// One part.
 pub(crate) fn one<B>(record: &Record, body: BodyOf, span: &Span) -> Response<ResponseBody<B>> {
     let body = match body {
-        BodyOf::Record => ResponseBody::stored(slice(&record.body, span)),
+        BodyOf::Record => ResponseBody::stored(&record.body.part(span.first, span.last)),
         BodyOf::Log(reader, _) => ResponseBody::log_part(reader, Window::of(span)),
     };
     let mut headers = record.head.headers.clone();
@@ -81,7 +81,7 @@ pub(crate) fn many<B>(record: &Record, spans: &[Span]) -> Response<ResponseBody<
         }
         head.extend_from_slice(b"\r\n\r\n");
         frames.push(Bytes::from(head));
-        frames.push(slice(&record.body, span));
+        frames.extend_from_slice(record.body.part(span.first, span.last).pieces());
     }
     frames.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
     let length: usize = frames.iter().map(Bytes::len).sum();
@@ -176,11 +176,6 @@ fn respond<B>(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// Shares the bytes. A span of a body in memory fits into its address space.
-fn slice(body: &Bytes, span: &Span) -> Bytes {
-    body.slice(span.first as usize..=span.last as usize)
 }
 
 /// Random for each response, and not to be foreseen: whoever can write a body must not be able to

@@ -67,7 +67,8 @@ impl Passing {
                 StatusCode::PRECONDITION_FAILED,
                 StatusCode::RANGE_NOT_SATISFIABLE,
             ];
-            if judged.is_ok() && !own.contains(&status) && shared.misfit(&response).is_none() {
+            let fits = shared.fits(&response, doubt.verdict.of_length);
+            if judged.is_ok() && !own.contains(&status) && fits {
                 // Hit-for-miss, not hit-for-pass: what has become storable is led again at once.
                 doubt.verdict.overrule();
             }

@@ -103,7 +103,7 @@ impl Shared {
         report.detail = Some(failure.detail);
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let text = format!("{status}: {}\n", failure.detail);
-        let mut response = Response::new(ResponseBody::stored(Bytes::from(text)));
+        let mut response = Response::new(ResponseBody::whole(Bytes::from(text)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
@@ -129,11 +129,11 @@ fn whole<B>(asked: Asked<'_>, record: &Record, body: BodyOf) -> Response<Respons
             if let (BodyOf::Record, true) = (&body, record.head.status != StatusCode::NO_CONTENT) {
                 headers
                     .entry(CONTENT_LENGTH)
-                    .or_insert_with(|| (record.body.len() as u64).into());
+                    .or_insert_with(|| record.body.len().into());
             }
             ResponseBody::empty()
         }
-        BodyOf::Record => ResponseBody::stored(record.body.clone()),
+        BodyOf::Record => ResponseBody::stored(&record.body),
         BodyOf::Log(reader, length) => ResponseBody::log(reader, length),
     };
     let mut response = Response::new(body);

@@ -234,14 +234,22 @@ fn leases() {
 /// are told that the body broke off when the writer goes.
 #[tokio::test]
 async fn writers() {
-    let (writer, log) = Log::new(4);
+    let budget = crate::flight::Budget::new(u64::MAX);
+    let (writer, log) = Log::new(4, None, &budget);
     let mut reader = log.reader().expect("it is whole");
-    writer.push(Bytes::from_static(b"12345"));
+    let large = vec![7; 300 << 10];
+    writer.push(&large);
     writer.seal();
     assert!(polled(1, writer.room()).await.is_none());
-    let first = poll_fn(|cx| reader.poll_next(cx)).await;
-    assert!(matches!(first, Some(Ok(crate::flight::Item::Data(data))) if data == "12345"));
-    writer.push(Bytes::from_static(b"6"));
+    let mut read = 0;
+    while read < large.len() {
+        let next = poll_fn(|cx| reader.poll_next(cx)).await;
+        let Some(Ok(crate::flight::Item::Data(data))) = next else {
+            panic!("expected data, got {next:?}");
+        };
+        read += data.len();
+    }
+    writer.push(b"6");
     assert!(polled(1, writer.room()).await.is_some());
     drop(writer);
     let second = poll_fn(|cx| reader.poll_next(cx)).await;

@@ -137,7 +137,9 @@ impl Client {
             .is_some_and(|record| record.windows.phase(self.node.engine.now()) != Phase::Fresh);
         let reachable = self.node.tier.failures() == failures;
         let body = match (answer.body, &answer.record) {
-            (Source::Whole, Some(record)) => Some(self.is_right(answer.fetch, &record.body)),
+            (Source::Whole, Some(record)) => {
+                Some(self.is_right(answer.fetch, &record.body.whole()))
+            }
             (Source::Log(reader), _) => read(reader)
                 .await
                 .map(|body| self.is_right(answer.fetch, &body)),

@@ -24,6 +24,7 @@ pub(super) fn tuning() -> Tuning {
     Tuning {
         local_capacity: 256 << 20,
         max_body: 8 << 20,
+        fill_capacity: 64 << 20,
         shared_max_body: 1 << 20,
         fetch_timeout: Duration::from_secs(30),
         lock_wait: Duration::from_secs(5),
