@@ -173,21 +173,24 @@ async fn trailers_reach_those_who_follow() {
     let end = b"0\r\nx-sum: 4711\r\n\r\n";
     let origin = chunked(&gate, &["trailer: x-sum"], end);
     let proxy = proxy(&origin, &[]).await;
+    let mut missing = Vec::new();
     for (version, client) in clients(proxy.address()).await {
         gate.close();
         let path = format!("/trailers/{version:?}");
         let request = request("GET", &path, &[("te", "trailers")]);
         let [first, second, _stored] = all_three(&client, &gate, &request).await;
         for (who, reading) in [("leader", first), ("follower", second)] {
-            let sum = reading.trailers().get("x-sum");
-            assert_eq!(
-                sum.map(http::HeaderValue::as_bytes),
-                Some(&b"4711"[..]),
-                "{version:?} {who}"
-            );
+            if reading
+                .trailers()
+                .get("x-sum")
+                .is_none_or(|sum| sum != "4711")
+            {
+                missing.push((version, who));
+            }
         }
         assert_eq!(origin.requests_to(&path), 1);
     }
+    assert!(missing.is_empty(), "no trailers for {missing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

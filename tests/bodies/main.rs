@@ -12,4 +12,6 @@ mod http1;
 mod origin;
 mod stage;
 
+mod cut;
+mod cuts;
 mod follow;

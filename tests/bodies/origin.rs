@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::support::within;
 
 /// An origin in this process. Dropping it closes all of its connections.
 pub(crate) struct Origin {
@@ -84,18 +87,47 @@ pub(crate) fn pattern(path: &str, length: usize) -> Vec<u8> {
     body
 }
 
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    // As many as may come at once: one that is turned away comes back a second later.
+    socket.listen(16_384)
+}
+
 impl Origin {
     /// Answers each request on a connection of its own with `answer`.
     pub(crate) fn start<F>(answer: impl Fn(Asked) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket
-            .bind((Ipv4Addr::LOCALHOST, 0).into())
-            .expect("a free port");
-        // As many as may come at once: one that is turned away comes back a second later.
-        let listener = socket.listen(16_384).expect("a free port");
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        Self::on(listener, answer)
+    }
+
+    /// Takes the place of an origin that was killed.
+    pub(crate) async fn restart<F>(
+        address: SocketAddr,
+        answer: impl Fn(Asked) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = async {
+            loop {
+                match listen(address) {
+                    Ok(listener) => break listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        Self::on(within("the port of the killed one", listener).await, answer)
+    }
+
+    fn on<F>(listener: TcpListener, answer: impl Fn(Asked) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let address = listener.local_addr().expect("it is bound");
         let counts = Arc::new(Counts {
             paths: Mutex::default(),
@@ -120,6 +152,10 @@ impl Origin {
             counts,
             task,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// `http://host:port`.
