@@ -7,11 +7,13 @@
 mod support;
 
 mod client;
+mod cuts;
+mod flock;
 mod gate;
 mod http1;
 mod origin;
 mod stage;
 
 mod cut;
-mod cuts;
+mod cut_http2;
 mod follow;
