@@ -16,4 +16,5 @@ mod stage;
 
 mod cut;
 mod cut_http2;
+mod desert;
 mod follow;
