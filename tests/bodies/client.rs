@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::http1::Http1;
 use crate::support::within;
@@ -102,15 +103,40 @@ impl Client {
         request: Request<()>,
         room: Option<u32>,
     ) -> Result<Reading, String> {
+        self.open_telling(request, room, || {}).await
+    }
+
+    /// Asks, and says so before the head has come.
+    pub(crate) async fn open_and_tell(
+        &self,
+        request: Request<()>,
+        asked: oneshot::Sender<()>,
+    ) -> Result<Reading, String> {
+        let tell = || {
+            let _ = asked.send(());
+        };
+        self.open_telling(request, None, tell).await
+    }
+
+    async fn open_telling(
+        &self,
+        request: Request<()>,
+        room: Option<u32>,
+        tell: impl FnOnce(),
+    ) -> Result<Reading, String> {
         let Some(two) = &self.two else {
-            return open_one(self.address, &request, room)
+            return open_one(self.address, &request, room, tell)
                 .await
                 .map_err(|error| error.to_string());
         };
         let mut two = two.clone();
         two.ready().await.map_err(|error| error.to_string())?;
-        let response = two.send_request(request.map(|()| Empty::new())).await;
-        let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
+        let response = two.send_request(request.map(|()| Empty::new()));
+        tell();
+        let (head, body) = response
+            .await
+            .map_err(|error| error.to_string())?
+            .into_parts();
         Ok(Reading {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -145,9 +171,11 @@ async fn open_one(
     address: SocketAddr,
     request: &Request<()>,
     room: Option<u32>,
+    tell: impl FnOnce(),
 ) -> std::io::Result<Reading> {
     let mut one = Http1::open(address, room).await?;
     one.ask(request).await?;
+    tell();
     let (status, headers) = one.head(request.method() != "HEAD").await?;
     Ok(Reading {
         status,
@@ -204,13 +232,5 @@ impl Reading {
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().expect("a test's field is text"))
-    }
-
-    /// The bare connection of HTTP/1.1.
-    pub(crate) fn into_http1(self) -> Http1 {
-        match self.body {
-            Body::One(one) => one,
-            Body::Two(..) => panic!("it is HTTP/2"),
-        }
     }
 }

@@ -3,16 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+
+/// What a client with little room reads at once.
+pub(crate) const SIP: usize = 1 << 10;
 
 /// A connection, and what of a response has been read on it.
 pub(crate) struct Http1 {
     stream: TcpStream,
     buffer: BytesMut,
     left: Left,
+    /// The most that is read at once.
+    most: usize,
     pub(crate) trailers: HeaderMap,
 }
 
@@ -29,7 +34,7 @@ enum Left {
 }
 
 impl Http1 {
-    /// Connects, with room for about this many bytes that are not read yet.
+    /// Connects. With so little `room` for what is not read yet, it is also read in sips.
     pub(crate) async fn open(address: SocketAddr, room: Option<u32>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(room) = room {
@@ -41,6 +46,7 @@ impl Http1 {
             stream,
             buffer: BytesMut::new(),
             left: Left::Nothing,
+            most: room.map_or(16 << 10, |_| SIP),
             trailers: HeaderMap::new(),
         })
     }
@@ -116,11 +122,6 @@ impl Http1 {
         }
     }
 
-    /// Reads no more than this many bytes from the socket, whatever they are; 0 at its end.
-    pub(crate) async fn sip(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(bytes).await
-    }
-
     async fn some_of(&mut self, most: u64) -> io::Result<Bytes> {
         if self.buffer.is_empty() {
             self.more().await?;
@@ -155,8 +156,8 @@ impl Http1 {
     }
 
     async fn more(&mut self) -> io::Result<()> {
-        self.buffer.reserve(16 << 10);
-        match self.stream.read_buf(&mut self.buffer).await? {
+        let mut room = (&mut self.buffer).limit(self.most);
+        match self.stream.read_buf(&mut room).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }

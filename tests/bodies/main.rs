@@ -12,9 +12,15 @@ mod flock;
 mod gate;
 mod http1;
 mod origin;
+#[cfg(feature = "redis")]
+mod slow;
 mod stage;
+#[cfg(feature = "redis")]
+mod watcher;
 
 mod cut;
 mod cut_http2;
 mod desert;
 mod follow;
+#[cfg(feature = "redis")]
+mod stream;
