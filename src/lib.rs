@@ -41,6 +41,7 @@
 //! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
 //! - [`Rule`]: settings for some requests only
 //! - [`docs::configuration`]: from nginx and Varnish; worked examples
+//! - [`docs::bodies`]: how bodies stream to all who wait, and what bounds their memory
 //! - [`docs::architecture`]: how it is built, and where to find what
 //! - [`docs::conformance`]: how it does in the public test suite for HTTP caches
 //!
@@ -101,6 +102,9 @@ pub mod docs {
     pub mod architecture {}
     #[doc = include_str!("docs/configuration.md")]
     pub mod configuration {}
+
+    #[doc = include_str!("docs/bodies.md")]
+    pub mod bodies {}
 
     #[doc = include_str!("docs/http.md")]
     pub mod http {}

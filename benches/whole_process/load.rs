@@ -18,7 +18,7 @@ pub(crate) fn pin(core: usize) {
 
 /// How many requests `connections` clients get answered in that time, one at a time each.
 pub(crate) fn run(address: &str, connections: usize, time: Duration) -> u64 {
-    let length = response_length(address);
+    let length = body_length(address);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -46,15 +46,25 @@ async fn client(address: String, length: usize, time: Duration) -> u64 {
     let end = tokio::time::Instant::now() + time;
     while tokio::time::Instant::now() < end {
         stream.write_all(&request).await.expect("it is there");
-        let mut left = length;
-        while left > 0 {
-            let read = stream.read(&mut buffer).await.expect("it answers");
-            assert!(read > 0 && read <= left + 64, "it answers as before");
-            left = left.saturating_sub(read);
+        let mut read = stream.read(&mut buffer).await.expect("it answers");
+        let mut left = length + head_length(&buffer[..read]);
+        loop {
+            assert!(read > 0 && read <= left, "it answers as before");
+            left -= read;
+            if left == 0 {
+                break;
+            }
+            read = stream.read(&mut buffer).await.expect("it answers");
         }
         answered += 1;
     }
     answered
+}
+
+/// Bytes of the head, which comes in one piece: it is far smaller than a segment.
+fn head_length(start: &[u8]) -> usize {
+    let end = start.windows(4).position(|four| four == b"\r\n\r\n");
+    end.expect("a head") + 4
 }
 
 fn request(address: &str) -> Vec<u8> {
@@ -64,8 +74,8 @@ fn request(address: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Bytes of one response, head included: constant but for the digits of `Age` and `ttl`.
-fn response_length(address: &str) -> usize {
+/// Fetches the page into the cache, and says how long it is: every answer has the same length.
+fn body_length(address: &str) -> usize {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let mut length = 0;
     // The first fetches; the second is a hit.
@@ -74,12 +84,12 @@ fn response_length(address: &str) -> usize {
         stream
             .set_read_timeout(Some(Duration::from_millis(300)))
             .expect("a socket");
+        let mut answer = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
-        length = 0;
         loop {
             match stream.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(read) => length += read,
+                Ok(read) => answer.extend_from_slice(&buffer[..read]),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
                 {
@@ -88,6 +98,10 @@ fn response_length(address: &str) -> usize {
                 Err(error) => panic!("it answers: {error}"),
             }
         }
+        length = answer.len() - head_length(&answer);
+        let head = String::from_utf8_lossy(&answer).to_lowercase();
+        let announced = format!("content-length: {length}\r\n");
+        assert!(head.contains(&announced), "with its length: {:.300}", head);
     }
     length
 }

@@ -1,13 +1,19 @@
 //! CPU per request of the proxy on a hit, beside a bare hyper server that answers a constant.
 //!
-//! `cargo bench --bench whole_process [-- --rounds 9 --secs 3 --size 1024]`
+//! - `cargo bench --bench whole_process [-- --rounds 9 --secs 3 --size 1024]`: those two.
+//! - `cargo bench --bench whole_process -- --peers [--rounds 5 --secs 2]`: with nginx and Varnish,
+//!   as far as they are installed, at 1 KiB, 64 KiB and 1 MiB; the table and a picture go to
+//!   `benches/results`.
 //!
 //! Both run as processes pinned to one core, the load generator on another, in interleaved rounds.
 //! CPU is what the kernel accounts to the process (user and system). The figure is the ratio
 //! within each round, and its median: absolute times of a shared machine mean little.
 
 mod bare;
+mod compare;
 mod load;
+mod peers;
+mod report;
 mod server;
 
 use std::time::Duration;
@@ -28,6 +34,10 @@ fn main() {
     {
         return bare::serve(role, arguments.get(1).map_or("1024", String::as_str));
     }
+    if arguments.iter().any(|argument| argument == "--peers") {
+        let rounds = option(&arguments, "--rounds", 5);
+        return compare::run(rounds, option(&arguments, "--secs", 2) as u64);
+    }
     let plan = Plan {
         rounds: option(&arguments, "--rounds", 9),
         secs: option(&arguments, "--secs", 3) as u64,
@@ -43,7 +53,7 @@ fn option(arguments: &[String], name: &str, default: usize) -> usize {
 }
 
 fn measure(plan: &Plan) {
-    load::pin(1);
+    load::pin(server::LOAD);
     let bare = Server::bare(plan.size);
     let origin = Server::bare(plan.size);
     let proxy = Server::proxy(&origin.address);

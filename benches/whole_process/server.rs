@@ -1,19 +1,28 @@
-//! A server as a pinned process, and the CPU that the kernel accounts to it.
+//! A server as a pinned process, with those that it starts itself, and the CPU that the kernel
+//! accounts to them.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use crate::load;
+
+/// The core of the servers.
+const SERVERS: usize = 0;
+/// The core of the load.
+pub(crate) const LOAD: usize = 1;
 
 pub(crate) struct Server {
     child: Child,
     /// `127.0.0.1:port`
     pub(crate) address: String,
+    /// What it has on disk.
+    _dir: Option<TempDir>,
 }
 
 /// What a request costs.
@@ -47,8 +56,7 @@ impl Server {
             .env("TOKIO_WORKER_THREADS", "1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut child = command.spawn().expect("the server starts");
-        pin(child.id(), 0);
+        let mut child = spawn_pinned(&mut command).expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout)
@@ -59,7 +67,29 @@ impl Server {
             .trim_start_matches("listening on http://")
             .to_owned();
         assert!(address.contains(':'), "it listens: {line:?}");
-        Self { child, address }
+        Self {
+            child,
+            address,
+            _dir: None,
+        }
+    }
+
+    /// A server that says nothing when it is ready: it is once `address` can be connected to.
+    pub(crate) fn silent(mut command: Command, address: String, dir: TempDir) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = spawn_pinned(&mut command).expect("the server starts");
+        let server = Self {
+            child,
+            address,
+            _dir: Some(dir),
+        };
+        for _ in 0..1_000 {
+            if std::net::TcpStream::connect(&server.address).is_ok() {
+                return server;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{command:?} does not listen at {}", server.address);
     }
 
     /// Under full load for so long.
@@ -73,10 +103,21 @@ impl Server {
         }
     }
 
-    /// The kernel's account of all threads, in nanoseconds.
+    /// The kernel's account of all processes and threads, in nanoseconds.
     fn cpu_nanos(&self) -> u64 {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let threads = std::fs::read_dir(tasks).expect("it runs");
+        let mut family = vec![self.child.id()];
+        let mut seen = 0;
+        while let Some(parent) = family.get(seen).copied() {
+            family.extend(children(parent));
+            seen += 1;
+        }
+        family.into_iter().map(Self::cpu_nanos_of).sum()
+    }
+
+    fn cpu_nanos_of(process: u32) -> u64 {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+            return 0;
+        };
         let of_thread = |path: PathBuf| -> u64 {
             let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
             text.split_whitespace()
@@ -93,6 +134,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Asked, not forced: those with children of their own end them too.
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        for _ in 0..500 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -115,10 +165,24 @@ fn example(name: &str) -> PathBuf {
     built
 }
 
-fn pin(process: u32, core: usize) {
-    let mut set = CpuSet::new();
-    set.set(core).expect("a core");
-    let pid = Pid::from_raw(i32::try_from(process).expect("a process id"));
-    // Threads started later inherit it; those that run already are few and idle.
-    sched_setaffinity(pid, &set).expect("it may be pinned");
+/// On the servers' core from its first instruction, and with it all that it starts.
+fn spawn_pinned(command: &mut Command) -> std::io::Result<Child> {
+    load::pin(SERVERS);
+    let child = command.spawn();
+    load::pin(LOAD);
+    child
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else {
+        return Vec::new();
+    };
+    let lists = threads
+        .flatten()
+        .map(|thread| thread.path().join("children"));
+    let lists: String = lists
+        .filter_map(|list| std::fs::read_to_string(list).ok())
+        .collect();
+    let ids = lists.split_whitespace();
+    ids.filter_map(|id| id.parse().ok()).collect()
 }

@@ -1,5 +1,6 @@
 //! The layer as its users see it: one service, one cache, paused time.
 
+mod bodies;
 mod cancel;
 mod conditional;
 mod directives;

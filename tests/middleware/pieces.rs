@@ -1,6 +1,7 @@
 //! A body that comes as its reply says: at once or in pieces, whole or cut short.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,10 +19,11 @@ pub(crate) struct Pieces {
     pause: Duration,
     pausing: Option<Pin<Box<Sleep>>>,
     breaks: bool,
+    _under_way: Arc<()>,
 }
 
 impl Pieces {
-    pub(crate) fn of(reply: &Reply) -> Self {
+    pub(crate) fn of(reply: &Reply, under_way: Arc<()>) -> Self {
         let whole = Bytes::from(reply.body.clone());
         let (size, pause) = reply.pieces.unwrap_or((whole.len(), Duration::ZERO));
         let (until, breaks) = reply.cut_short.unwrap_or((whole.len(), false));
@@ -32,6 +34,7 @@ impl Pieces {
             pause,
             pausing: None,
             breaks,
+            _under_way: under_way,
         }
     }
 }

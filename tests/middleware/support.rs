@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bellwether::{Cache, CacheBuilder, CacheService};
+use bellwether::{Cache, CacheBuilder, CacheService, ResponseBody};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -109,6 +109,8 @@ pub(crate) struct Counts {
     pub(crate) total: AtomicUsize,
     now: AtomicUsize,
     pub(crate) peak: AtomicUsize,
+    /// Bodies under way at the origin.
+    pub(crate) bodies: Arc<()>,
     pub(crate) seen: Mutex<VecDeque<Request<()>>>,
 }
 
@@ -161,6 +163,7 @@ impl Service<Request<Empty<Bytes>>> for Origin {
             .push_back(Request::from_parts(parts, ()));
         let reply = (self.script)(&request, number);
         // Counted down when the request ends, however that is.
+        let bodies = Arc::clone(&counts.bodies);
         let end = End(counts);
         Box::pin(async move {
             let _end = end;
@@ -172,7 +175,7 @@ impl Service<Request<Empty<Bytes>>> for Origin {
             for (name, value) in &reply.headers {
                 response = response.header(name, value);
             }
-            let body = Pieces::of(&reply);
+            let body = Pieces::of(&reply, Arc::clone(&bodies));
             Ok(response.body(body).expect("a response"))
         })
     }
@@ -223,6 +226,11 @@ impl Site {
         self.counts.total.load(Ordering::SeqCst)
     }
 
+    /// Bodies that the origin has not been told to stop sending.
+    pub(crate) fn bodies(&self) -> usize {
+        Arc::strong_count(&self.counts.bodies) - 1
+    }
+
     pub(crate) fn peak(&self) -> usize {
         self.counts.peak.load(Ordering::SeqCst)
     }
@@ -246,11 +254,19 @@ impl Site {
         self.try_send(request).await.expect("the origin is up")
     }
 
-    pub(crate) async fn try_send(&self, request: Request<Empty<Bytes>>) -> Result<Got, Down> {
-        let start = tokio::time::Instant::now();
+    /// The head, with the body still to be read.
+    pub(crate) async fn open(
+        &self,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<ResponseBody<Pieces>>, Down> {
         let mut service = self.service.clone();
         poll_fn(|cx| service.poll_ready(cx)).await?;
-        let response = service.call(request).await?;
+        service.call(request).await
+    }
+
+    pub(crate) async fn try_send(&self, request: Request<Empty<Bytes>>) -> Result<Got, Down> {
+        let start = tokio::time::Instant::now();
+        let response = self.open(request).await?;
         let waited = start.elapsed();
         let (parts, body) = response.into_parts();
         let body = body

@@ -1,0 +1,160 @@
+//! The servers that people would otherwise put there, configured as they would for this.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// What is measured, by name. `None`: it is not installed.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) server: Option<Server>,
+}
+
+/// A server of this build, and the package that says its version.
+pub(crate) fn ours(name: &'static str, package: &str, server: Server) -> Peer {
+    let lock: toml::Table = include_str!("../../Cargo.lock")
+        .parse()
+        .expect("cargo wrote it");
+    let packages = lock["package"].as_array().expect("a list");
+    let mut packages = packages.iter();
+    let found = packages.find(|entry| entry["name"].as_str() == Some(package));
+    let version = found.and_then(|entry| entry["version"].as_str());
+    Peer {
+        name,
+        version: version.unwrap_or("unknown").to_owned(),
+        server: Some(server),
+    }
+}
+
+/// nginx with its cache on a file system in memory, and `sendfile` as its documents advise.
+pub(crate) fn nginx(origin: &str) -> Peer {
+    let name = "nginx, sendfile";
+    let Some(binary) = find("nginx") else {
+        return missing(name);
+    };
+    let (dir, address) = (memory_dir(), free_address());
+    let config = NGINX
+        .replace("{address}", &address)
+        .replace("{origin}", origin);
+    fs::write(dir.path().join("nginx.conf"), config).expect("a file can be written");
+    let mut command = Command::new(&binary);
+    command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf"]);
+    Peer {
+        name,
+        version: version(&binary, "-v"),
+        server: Some(Server::silent(command, address, dir)),
+    }
+}
+
+/// Varnish with its defaults, in memory.
+pub(crate) fn varnish(origin: &str) -> Peer {
+    let name = "Varnish";
+    let Some(binary) = find("varnishd") else {
+        return missing(name);
+    };
+    let (dir, address) = (memory_dir(), free_address());
+    let (host, port) = origin.split_once(':').expect("host:port");
+    let vcl = VARNISH.replace("{host}", host).replace("{port}", port);
+    let file = dir.path().join("bench.vcl");
+    fs::write(&file, vcl).expect("a file can be written");
+    let mut command = Command::new(&binary);
+    command
+        .args(["-F", "-j", "none", "-s", "malloc,256m", "-a", &address])
+        .arg("-n")
+        .arg(dir.path().join("varnish"))
+        .arg("-f")
+        .arg(&file);
+    Peer {
+        name,
+        version: version(&binary, "-V"),
+        server: Some(Server::silent(command, address, dir)),
+    }
+}
+
+const NGINX: &str = "\
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr crit;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    sendfile on;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    proxy_cache_path cache keys_zone=bench:10m max_size=1g inactive=1h use_temp_path=off;
+    upstream origin { server {origin}; keepalive 8; }
+    server {
+        listen {address};
+        location / {
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+            proxy_cache bench;
+            proxy_cache_lock on;
+            proxy_cache_use_stale updating;
+            proxy_cache_background_update on;
+        }
+    }
+}
+";
+
+const VARNISH: &str = "\
+vcl 4.1;
+backend default { .host = \"{host}\"; .port = \"{port}\"; }
+";
+
+fn missing(name: &'static str) -> Peer {
+    Peer {
+        name,
+        version: "not installed".to_owned(),
+        server: None,
+    }
+}
+
+fn memory_dir() -> TempDir {
+    let memory = PathBuf::from("/dev/shm");
+    let dir = if memory.is_dir() {
+        TempDir::new_in(memory)
+    } else {
+        TempDir::new()
+    };
+    dir.expect("a temporary folder")
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// Debian puts servers where users who are not root do not look.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|binary| binary.exists())
+}
+
+/// The number in what it says of itself, on whichever channel.
+fn version(binary: &PathBuf, flag: &str) -> String {
+    let output = Command::new(binary).arg(flag).output();
+    let output = output.expect("it can be run");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let number = said
+        .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .find(|word| word.contains('.'));
+    number.unwrap_or("unknown").to_owned()
+}
