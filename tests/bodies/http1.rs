@@ -8,9 +8,6 @@ use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// What a client with little room reads at once.
-pub(crate) const SIP: usize = 1 << 10;
-
 /// A connection, and what of a response has been read on it.
 pub(crate) struct Http1 {
     stream: TcpStream,
@@ -34,7 +31,7 @@ enum Left {
 }
 
 impl Http1 {
-    /// Connects. With so little `room` for what is not read yet, it is also read in sips.
+    /// Connects. With little `room` for what is not read yet, it is read in sips of a quarter.
     pub(crate) async fn open(address: SocketAddr, room: Option<u32>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(room) = room {
@@ -46,7 +43,7 @@ impl Http1 {
             stream,
             buffer: BytesMut::new(),
             left: Left::Nothing,
-            most: room.map_or(16 << 10, |_| SIP),
+            most: room.map_or(16 << 10, |room| room as usize / 4),
             trailers: HeaderMap::new(),
         })
     }

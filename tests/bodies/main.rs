@@ -7,6 +7,10 @@
 mod support;
 
 mod client;
+#[cfg(target_os = "linux")]
+mod copies;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod cuts;
 mod flock;
 mod gate;
@@ -22,5 +26,7 @@ mod cut;
 mod cut_http2;
 mod desert;
 mod follow;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(feature = "redis")]
 mod stream;
