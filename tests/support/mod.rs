@@ -18,6 +18,7 @@ pub(crate) mod origin;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis_server;
+pub(crate) mod report;
 pub mod shared;
 
 use std::time::Duration;
