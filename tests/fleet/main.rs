@@ -19,5 +19,6 @@ mod purge;
 mod redis_away;
 mod report;
 mod tier;
+mod traffic;
 mod uncacheable;
 mod variants;

@@ -24,6 +24,7 @@ pub mod redis_cluster;
 pub mod redis_sentinel;
 #[cfg(feature = "redis")]
 pub mod redis_server;
+pub(crate) mod report;
 pub mod shared;
 
 use std::time::Duration;
