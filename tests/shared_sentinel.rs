@@ -81,29 +81,40 @@ async fn a_demoted_master_is_left_at_once_though_it_still_accepts_writes() {
     assert_eq!(sentinels.master(0).await, new.port());
 }
 
+/// Calls until one succeeds. It is the sentinels who need the time: from
+/// the moment that one of them names the new master, we need next to none.
+async fn until_replaced(tier: &RedisTier, sentinels: &Sentinels) {
+    let new = sentinels.servers[1].port();
+    let (start, mut named) = (Instant::now(), None);
+    loop {
+        let begun = Instant::now();
+        let result = call(tier).await;
+        assert!(begun.elapsed() < SECOND / 5, "{:?}", begun.elapsed());
+        let now = start.elapsed();
+        if result.is_ok() {
+            println!("named after {named:?}, back after {now:?}");
+            let waited = named.map_or(Duration::ZERO, |named| now - named);
+            assert!(waited < SECOND / 2, "{waited:?}");
+            assert!(now < DOWN_AFTER + 4 * SECOND, "{now:?}");
+            return;
+        }
+        for sentinel in 0..3 {
+            if named.is_none() && sentinels.master(sentinel).await == new {
+                named = Some(start.elapsed());
+            }
+        }
+        assert!(now < 10 * SECOND, "not back");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
-async fn a_killed_master_is_replaced_within_about_a_second_of_being_held_for_dead() {
+async fn a_killed_master_is_replaced_as_soon_as_a_sentinel_names_another() {
     let mut sentinels = Sentinels::start().await;
     let tier = connect(&sentinels).await;
     let notes = Notes::hear(&tier);
     sentinels.servers[0].kill();
-    let start = Instant::now();
-    let (mut calls, mut slowest) = (0, Duration::ZERO);
-    loop {
-        let begun = Instant::now();
-        let result = call(&tier).await;
-        slowest = slowest.max(begun.elapsed());
-        calls += 1;
-        if result.is_ok() {
-            break;
-        }
-        assert!(start.elapsed() < 10 * SECOND, "not back");
-        sleep(Duration::from_millis(5)).await;
-    }
-    let back = start.elapsed();
-    println!("back after {back:?}, slowest of {calls} calls {slowest:?}");
-    assert!(back < DOWN_AFTER + 3 * SECOND, "{back:?}");
-    assert!(slowest < SECOND / 5, "{slowest:?}");
+    until_replaced(&tier, &sentinels).await;
     assert_eq!(notes.all()[..2], [TierEvent::Lost, TierEvent::Resumed]);
 }
 
@@ -113,17 +124,7 @@ async fn a_frozen_master_is_left_for_the_new_one_and_not_gone_back_to() {
     let tier = connect(&sentinels).await;
     let [old, new] = &sentinels.servers;
     old.stop();
-    let start = Instant::now();
-    while call(&tier).await.is_err() {
-        assert!(start.elapsed() < 10 * SECOND, "not back");
-        sleep(Duration::from_millis(5)).await;
-    }
-    println!("back after {:?}", start.elapsed());
-    assert!(
-        start.elapsed() < DOWN_AFTER + 3 * SECOND,
-        "{:?}",
-        start.elapsed()
-    );
+    until_replaced(&tier, &sentinels).await;
     // Thawed, it holds itself for the master until a sentinel tells it otherwise.
     old.cont();
     let thawed = Instant::now();

@@ -171,4 +171,14 @@ async fn the_proxy_takes_its_certificates_from_files() {
             .contains(&format!("rediss://127.0.0.1:{port}/0 is in use"))
     })
     .await;
+    // What is wrong is said in words.
+    let stranger = Authority::new();
+    std::fs::write(dir.path().join("stranger"), stranger.pem).unwrap();
+    let stranger = file("stranger");
+    let proxy = Proxy::spawn(&["--redis", &url, "--redis-ca", &stranger]).await;
+    until("the server is not trusted", || {
+        proxy.stderr().contains("peer certificate")
+    })
+    .await;
+    println!("{}", proxy.stderr());
 }
