@@ -11,11 +11,11 @@ use std::path::Path;
 use bellwether::shared::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use support::faults::call;
+use support::faults::{call, store};
 use support::proxy::Proxy;
 use support::redis_bench::RedisBench;
-use support::redis_server::RedisServer;
-use support::until;
+use support::redis_server::{RedisServer, run};
+use support::{SECOND, until, within};
 
 /// One that vouches for servers and clients.
 struct Authority {
@@ -50,6 +50,11 @@ impl Authority {
 
 /// A server that asks for a certificate if `strict`, and the port where it speaks TLS.
 fn server(authority: &Authority, strict: bool) -> (RedisServer, u16, tempfile::TempDir) {
+    let clients = if strict { "yes" } else { "no" };
+    server_with(authority, &["--tls-auth-clients", clients])
+}
+
+fn server_with(authority: &Authority, more: &[&str]) -> (RedisServer, u16, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let (certificate, key) = authority.vouch_for("127.0.0.1");
     let file = |name: &str, text: &str| {
@@ -63,22 +68,15 @@ fn server(authority: &Authority, strict: bool) -> (RedisServer, u16, tempfile::T
         file("key", &key),
         file("ca", &authority.pem),
     ];
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let server = RedisServer::with(&[
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &files[0],
-        "--tls-key-file",
-        &files[1],
-        "--tls-ca-cert-file",
-        &files[2],
-        "--tls-auth-clients",
-        if strict { "yes" } else { "no" },
-    ]);
-    (server, port, dir)
+    // Below 55536: the bus of a cluster has a port that is larger by 10000.
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ports = std::iter::repeat_with(|| free().local_addr().unwrap().port());
+    let port = { ports }.find(|port| *port < 55_536).unwrap();
+    let mut options = vec!["--tls-cert-file", &files[0], "--tls-key-file", &files[1]];
+    let text = port.to_string();
+    options.extend(["--tls-ca-cert-file", &files[2], "--tls-port", &text]);
+    options.extend(more);
+    (RedisServer::with(&options), port, dir)
 }
 
 fn url(port: u16) -> String {
@@ -180,5 +178,40 @@ async fn the_proxy_takes_its_certificates_from_files() {
         proxy.stderr().contains("peer certificate")
     })
     .await;
-    println!("{}", proxy.stderr());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_reached_over_tls_at_the_ports_that_it_names() {
+    let authority = Authority::new();
+    let words = "--cluster-enabled yes --cluster-node-timeout 2000 --tls-cluster yes \
+                 --tls-auth-clients no";
+    let words: Vec<_> = words.split(' ').collect();
+    let nodes: Vec<_> = (0..3).map(|_| server_with(&authority, &words)).collect();
+    let mut create = std::process::Command::new("redis-cli");
+    create
+        .args(["--tls", "--cacert"])
+        .arg(nodes[0].2.path().join("ca"));
+    create.args(["--cluster", "create"]);
+    create.args(nodes.iter().map(|(_, port, _)| format!("127.0.0.1:{port}")));
+    let created = create.arg("--cluster-yes").output().unwrap();
+    assert!(created.status.success(), "{created:?}");
+    for (node, ..) in &nodes {
+        let serves = async {
+            let info = async || run::<String>(node, &["CLUSTER", "INFO"]).await;
+            while !info().await.contains("cluster_state:ok") {
+                tokio::time::sleep(SECOND / 50).await;
+            }
+        };
+        within("the cluster to agree", serves).await;
+    }
+    let url = url(nodes[0].1).replace("rediss", "rediss+cluster");
+    let tier = RedisTier::builder(&url).ca_certificate(authority.pem.as_str());
+    let tier = tier.connect().await.expect("no error");
+    // On all three of them, most likely.
+    for _ in 0..30 {
+        store(&tier, "b").await;
+    }
+    for (node, ..) in &nodes {
+        assert!(run::<u64>(node, &["DBSIZE"]).await > 0, "{tier:?}");
+    }
 }
