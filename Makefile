@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server check fmt bench doc loom fuzz storm conformance transparency ci
+.PHONY: help run test redis-server curl check fmt bench doc loom fuzz storm conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -18,7 +18,7 @@ run: ## Starts the proxy: a demo without ARGS, or ARGS='--origin http://127.0.0.
 	@$(CARGO) run --release --example reverse_proxy -- $(ARGS)
 
 # Without the feature, what differs by it: simulated fleets and processes are the same code.
-test: redis-server ## Runs all tests, with and without the redis feature
+test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --no-default-features --lib --test middleware --test rfc -- --skip engine::sim
 	$(CARGO) build --no-default-features --examples
 	$(CARGO) test --all-features --examples
@@ -36,6 +36,21 @@ redis-server: ## Installs redis-server if it is missing
 	fi || true; \
 	if ! command -v redis-server >/dev/null; then \
 		echo 'error: please install Redis 6 or later, so that redis-server is on the PATH (https://redis.io/docs/latest/operate/oss_and_stack/install/), then run this again' >&2; \
+		exit 1; \
+	fi
+
+# A client of some tests.
+curl: ## Installs curl if it is missing
+	@if command -v curl >/dev/null; then exit 0; fi; \
+	echo 'curl is missing, installing it (some tests are clients with it)'; \
+	if command -v apt-get >/dev/null; then \
+		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends curl; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y -q curl; \
+	elif command -v apk >/dev/null; then $(SUDO) apk add --quiet curl; \
+	elif command -v brew >/dev/null; then brew install --quiet curl; \
+	fi || true; \
+	if ! command -v curl >/dev/null; then \
+		echo 'error: please install curl with HTTP/2 (https://curl.se/download.html), then run this again' >&2; \
 		exit 1; \
 	fi
 

@@ -25,6 +25,18 @@ pub(crate) enum Known {
     Verdict(Arc<Verdict>),
 }
 
+/// What overrules a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A response that may be stored.
+    Storable,
+    /// One that says how long it is, too, and so that it fits: the last was too large, or nobody
+    /// here knows why there is a verdict.
+    Length,
+    /// None: it ends soon by itself.
+    Nothing,
+}
+
 /// The memory that a key's responses cannot be stored.
 #[derive(Debug)]
 pub(crate) struct Verdict {
@@ -32,9 +44,8 @@ pub(crate) struct Verdict {
     pub(crate) until: Moment,
     /// It holds for requests with `Authorization` only.
     pub(crate) authorized_only: bool,
-    /// Only a response of known length can show that it no longer holds: the body was too large,
-    /// or nobody here knows why.
-    pub(crate) of_length: bool,
+    /// What shows before its time that it no longer holds.
+    pub(crate) overruled_by: Proof,
     /// A storable response has been seen since: lead again, whatever the shared mark says.
     overruled: AtomicBool,
 }
@@ -45,15 +56,15 @@ impl Verdict {
             key: key.text().into(),
             until,
             authorized_only,
-            of_length: false,
+            overruled_by: Proof::Storable,
             overruled: AtomicBool::new(false),
         }
     }
 
-    /// The same, but only a response of known length overrules it.
+    /// The same, but it takes `proof` to overrule it.
     #[must_use]
-    pub(crate) fn of_length(mut self) -> Self {
-        self.of_length = true;
+    pub(crate) fn until_proof(mut self, proof: Proof) -> Self {
+        self.overruled_by = proof;
         self
     }
 
@@ -160,6 +171,15 @@ impl Local {
             });
         }
         self.entries.run_pending_tasks();
+    }
+
+    /// Puts what `change` makes of what is held in its place, in one step; nothing if it makes
+    /// nothing of it.
+    pub(crate) fn amend(&self, id: EntryId, change: impl FnOnce(&Known) -> Option<Known>) {
+        self.entries.entry(id).and_compute_with(|held| {
+            let changed = held.and_then(|held| change(held.value()));
+            changed.map_or(Op::Nop, Op::Put)
+        });
     }
 
     pub(crate) fn remove(&self, id: EntryId) {

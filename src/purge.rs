@@ -1,4 +1,4 @@
-//! Taking entries away by URL.
+//! Taking entries away, or their freshness, by URL.
 
 use http::Uri;
 
@@ -11,6 +11,7 @@ use crate::shared::PurgeKind;
 pub(crate) async fn purge(
     engine: &Engine,
     uri: &Uri,
+    kind: PurgeKind,
     key: impl FnOnce(&str, &str) -> Key,
 ) -> Result<(), Error> {
     let Some(authority) = uri.authority() else {
@@ -20,5 +21,5 @@ pub(crate) async fn purge(
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let id = key(authority.as_str(), path).id();
-    engine.purge(id, PurgeKind::Hard).await
+    engine.purge(id, kind).await
 }

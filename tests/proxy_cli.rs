@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
-    let cases: [(&[&str], &[&str]); 23] = [
+    let cases: [(&[&str], &[&str]); 25] = [
         (&["--grace", "5"], &["--grace", "\"5\"", "from 0s to 365d"]),
         (
             &["--grace", "400d"],
@@ -25,6 +25,10 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
         (
             &["--max-body-size", "much"],
             &["--max-body-size", "\"much\"", "1.0 KiB to 256.0 MiB"],
+        ),
+        (
+            &["--purge-from", "127.0.0.1, here"],
+            &["--purge-from", "\"127.0.0.1, here\"", "10.0.0.0/8"],
         ),
         (
             &["--origin", "ftp://a"],
@@ -78,6 +82,10 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
             &["--fetch-timeout", "0s"],
             &["--fetch-timeout", "from 1ms to 1h"],
         ),
+        (
+            &["--passthrough", "on"],
+            &["--passthrough", "\"on\"", "true or false"],
+        ),
         (&["--graze", "5s"], &["--graze", "--grace"]),
         (&["--grace"], &["--grace", "missing"]),
     ];
@@ -116,6 +124,7 @@ async fn a_bad_file_is_one_line_with_its_name_and_the_key() {
             "honor_request_directives = 1.5",
             "expected true or false, found a float",
         ),
+        ("passthrough = \"yes\"", "expected true or false"),
         (
             "targets = [1]",
             "expected a string or a list of strings, found an array",
@@ -191,7 +200,15 @@ async fn help_names_all_settings_with_units_and_defaults() {
         "honor-request-directives",
         "fetch-timeout",
     ];
-    for flag in settings.iter().chain(&["admin", "node", "config"]) {
+    let others = [
+        "admin",
+        "purge-token",
+        "purge-from",
+        "node",
+        "passthrough",
+        "config",
+    ];
+    for flag in settings.iter().chain(&others) {
         let variable = format!("BELLWETHER_{}", flag.to_uppercase().replace('-', "_"));
         assert!(help.contains(&format!("--{flag}")), "--{flag}");
         assert!(help.contains(&variable), "{variable}");

@@ -15,17 +15,19 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::host::Site;
+use crate::purge;
 
 /// Answers operators.
 pub(crate) struct Admin {
-    cache: Cache,
+    /// None with `--passthrough`.
+    cache: Option<Cache>,
     site: Site,
 }
 
 impl Admin {
     /// `site` is the rule of the proxy's own address, so that a purge may name a page as its
     /// clients do.
-    pub(crate) fn new(cache: Cache, site: Site) -> Self {
+    pub(crate) fn new(cache: Option<Cache>, site: Site) -> Self {
         Self { cache, site }
     }
 
@@ -49,11 +51,12 @@ impl Admin {
     async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
         let (allowed, known) = match request.uri().path() {
             "/health" | "/stats" => (Method::GET, true),
-            "/purge" => (Method::POST, true),
+            "/purge" | "/soft-purge" => (Method::POST, true),
             _ => (Method::GET, false),
         };
         if !known {
-            let what = "there are GET /health, GET /stats and POST /purge?uri=URL";
+            let what =
+                "there are GET /health, GET /stats, POST /purge?uri=URL and /soft-purge?uri=URL";
             return reply(StatusCode::NOT_FOUND, what);
         }
         if *request.method() != allowed {
@@ -64,60 +67,27 @@ impl Admin {
             }
             return response;
         }
-        match request.uri().path() {
-            "/health" => reply(StatusCode::OK, "ok"),
-            "/stats" => self.stats(),
-            _ => self.purge(request.uri().query().unwrap_or_default()).await,
+        let query = request.uri().query().unwrap_or_default();
+        match (request.uri().path(), &self.cache) {
+            ("/health", _) => reply(StatusCode::OK, "ok"),
+            ("/stats", Some(cache)) => stats(cache),
+            (path, Some(cache)) => self.purge(cache, path == "/soft-purge", query).await,
+            (_, None) => reply(StatusCode::NOT_FOUND, "--passthrough: there is no cache"),
         }
     }
 
-    fn stats(&self) -> Response<String> {
-        let stats = self.cache.stats();
-        let counters = [
-            ("hits", stats.hits),
-            ("shared_hits", stats.shared_hits),
-            ("stale", stats.stale),
-            ("stale_on_error", stats.stale_on_error),
-            ("led", stats.led),
-            ("followed", stats.followed),
-            ("remote_followed", stats.remote_followed),
-            ("bypassed", stats.bypassed),
-            ("failed", stats.failed),
-            ("refreshes", stats.refreshes),
-            ("origin_failures", stats.origin_failures),
-            ("bodies_broken", stats.bodies_broken),
-            ("bodies_too_large", stats.bodies_too_large),
-            ("bodies_without_room", stats.bodies_without_room),
-            ("bodies_deserted", stats.bodies_deserted),
-            ("abandoned", stats.abandoned),
-            ("shared_unavailable", stats.shared_unavailable),
-            ("corrupt_entries", stats.corrupt_entries),
-            ("leases_lost", stats.leases_lost),
-            ("commits_refused", stats.commits_refused),
-            ("gaps", stats.gaps),
-            ("local_entries", stats.local_entries),
-            ("local_bytes", stats.local_bytes),
-            ("filling_bytes", stats.filling_bytes),
-        ];
-        let members = counters.map(|(name, count)| format!("\"{name}\":{count}"));
-        let mut response = reply(StatusCode::OK, &format!("{{{}}}", members.join(",")));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response
-    }
-
-    async fn purge(&self, query: &str) -> Response<String> {
+    async fn purge(&self, cache: &Cache, soft: bool, query: &str) -> Response<String> {
         let Some(uri) = self.page(query) else {
             let what = "expected /purge?uri=http://HOST/PATH, with ? and & of the page escaped";
             return reply(StatusCode::BAD_REQUEST, what);
         };
-        match self.cache.purge(&uri).await {
-            Ok(()) => reply(StatusCode::OK, &format!("purged {uri}")),
-            Err(error) => {
-                tracing::warn!(%error, "a purge failed");
-                reply(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-            }
-        }
+        let purged = if soft {
+            cache.soft_purge(&uri).await
+        } else {
+            cache.purge(&uri).await
+        };
+        let (status, what) = purge::said(&uri, soft, purged);
+        reply(status, &what)
     }
 
     /// The page that `uri=...` names, under the name by which the cache knows its site.
@@ -132,6 +102,41 @@ impl Admin {
             .get_or_insert(PathAndQuery::from_static("/"));
         Uri::from_parts(uri).ok()
     }
+}
+
+fn stats(cache: &Cache) -> Response<String> {
+    let stats = cache.stats();
+    let counters = [
+        ("hits", stats.hits),
+        ("shared_hits", stats.shared_hits),
+        ("stale", stats.stale),
+        ("stale_on_error", stats.stale_on_error),
+        ("led", stats.led),
+        ("followed", stats.followed),
+        ("remote_followed", stats.remote_followed),
+        ("bypassed", stats.bypassed),
+        ("failed", stats.failed),
+        ("refreshes", stats.refreshes),
+        ("origin_failures", stats.origin_failures),
+        ("bodies_broken", stats.bodies_broken),
+        ("bodies_too_large", stats.bodies_too_large),
+        ("bodies_without_room", stats.bodies_without_room),
+        ("bodies_deserted", stats.bodies_deserted),
+        ("abandoned", stats.abandoned),
+        ("shared_unavailable", stats.shared_unavailable),
+        ("corrupt_entries", stats.corrupt_entries),
+        ("leases_lost", stats.leases_lost),
+        ("commits_refused", stats.commits_refused),
+        ("gaps", stats.gaps),
+        ("local_entries", stats.local_entries),
+        ("local_bytes", stats.local_bytes),
+        ("filling_bytes", stats.filling_bytes),
+    ];
+    let members = counters.map(|(name, count)| format!("\"{name}\":{count}"));
+    let mut response = reply(StatusCode::OK, &format!("{{{}}}", members.join(",")));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 fn unescape(text: &str) -> Option<String> {

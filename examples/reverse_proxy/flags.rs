@@ -91,14 +91,31 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     shared_max_body_size: Option<String>,
 
-    /// Where to serve GET /health, GET /stats and POST /purge?uri=URL. Whoever reaches it may
-    /// purge. Default: closed
+    /// Where to serve GET /health, GET /stats, POST /purge?uri=URL and POST /soft-purge?uri=URL.
+    /// Whoever reaches it may purge. Default: closed
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+
+    /// Opens the method PURGE to whoever sends this as "Authorization: Bearer TOKEN". Better set
+    /// as BELLWETHER_PURGE_TOKEN, or in the file: command lines are seen by others.
+    /// Default: closed
+    #[arg(long, value_name = "TOKEN")]
+    purge_token: Option<String>,
+
+    /// Opens it to whoever connects from these addresses or networks, as "127.0.0.1, 10.0.0.0/8".
+    /// Default: closed
+    #[arg(long, value_name = "LIST")]
+    purge_from: Option<String>,
 
     /// The name of this node, shown in Cache-Status as bellwether/NAME. Default: none
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
+
+    /// Takes the cache out of the way and forwards everything, to compare or to rule the cache out.
+    /// What concerns the cache is then ignored: Redis is not connected to, and of --admin only
+    /// /health is left. Default: false
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    passthrough: Option<String>,
 
     /// A TOML file with any of the above, dashes written as underscores: grace = "30s", and with
     /// rules for some requests only: see examples/reverse_proxy/proxy.toml

@@ -13,6 +13,8 @@ use http::header::{
 };
 use http::{Method, Version, request, response};
 
+use crate::websocket::Translated;
+
 /// The fields that end at each hop. `Trailer` is not among them: trailers travel on.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
@@ -151,11 +153,12 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// The protocol that the client asks for, if it may: `h2c` concerns only the two ends of one
-/// connection, and a request with HTTP/2 cannot ask at all.
+/// connection, and a request with HTTP/2 asks in a way of its own ([`websocket`](crate::websocket)).
 fn wanted_protocol(head: &request::Parts) -> Option<HeaderValue> {
     let asks = list(&head.headers, CONNECTION).any(|name| name.eq_ignore_ascii_case("upgrade"));
     let protocol = head.headers.get(UPGRADE)?;
-    let ours = head.version == Version::HTTP_11 && !protocol.as_bytes().starts_with(b"h2c");
+    let may = head.version == Version::HTTP_11 || Translated::is_in(&head.extensions);
+    let ours = may && !protocol.as_bytes().starts_with(b"h2c");
     (asks && ours).then(|| protocol.clone())
 }
 

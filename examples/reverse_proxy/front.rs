@@ -1,17 +1,19 @@
 //! The service of one client connection: settles what the request is for, asks the cache, and
-//! makes a response of the origin's failure.
+//! makes a response of the origin's failure. With `--passthrough` the origin is in the place of the
+//! cache.
 //!
 //! Written by hand rather than with `TowerToHyperService`: that clones the cache service for each
-//! request, and on a hit this is all there is to do besides the cache.
+//! request, and on a hit this is all there is to do besides the cache. Generic for the same reason:
+//! which of the two it is costs no request anything.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
-use bellwether::{CacheService, ResponseBody};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
@@ -20,32 +22,42 @@ use pin_project::pin_project;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
-use crate::forward;
 use crate::host::Site;
-use crate::origin::{Origin, OriginError};
+use crate::origin::OriginError;
+use crate::purge::{Purger, Said};
+use crate::{forward, websocket};
 
-type Cached = CacheService<Origin>;
-type Served = Either<ResponseBody<Incoming>, Full<Bytes>>;
+/// What was asked for, or our own words.
+type Served<B> = Either<B, Full<Bytes>>;
 
 /// The service of one connection.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Front<S> {
     // A connection is polled by one task at a time, and the borrow ends before `call` returns.
-    cache: RefCell<Cached>,
+    inner: RefCell<S>,
     site: Site,
-    name: &'static str,
+    name: Option<&'static str>,
+    /// Who answers `PURGE`, and the client's address; without a cache it is the origin.
+    purger: Option<(Arc<Purger>, IpAddr)>,
     asked: Arc<AtomicBool>,
 }
 
-impl Front {
-    /// `name` is what the cache calls itself in `Cache-Status`.
-    pub(crate) fn new(cache: Cached, site: Site, name: &'static str) -> Self {
+impl<S> Front<S> {
+    /// `name` is what the cache calls itself in `Cache-Status`; none if `inner` is the origin.
+    pub(crate) fn new(inner: S, site: Site, name: Option<&'static str>) -> Self {
         Self {
-            cache: RefCell::new(cache),
+            inner: RefCell::new(inner),
             site,
             name,
+            purger: None,
             asked: Arc::default(),
         }
+    }
+
+    /// The same, with `PURGE` answered by `purger`.
+    pub(crate) fn purging(mut self, purger: Arc<Purger>, client: IpAddr) -> Self {
+        self.purger = Some((purger, client));
+        self
     }
 
     /// Set by each request as it begins, for whoever watches over the connection.
@@ -55,7 +67,7 @@ impl Front {
 
     /// Gives the request its one form, or says with which status and words it is refused.
     fn settle(&self, request: &mut Request<Incoming>) -> Result<(), (StatusCode, &'static str)> {
-        if request.method() == Method::CONNECT {
+        if request.method() == Method::CONNECT && !websocket::translate(request) {
             let what = "this is not a forward proxy";
             return Err((StatusCode::METHOD_NOT_ALLOWED, what));
         }
@@ -65,24 +77,30 @@ impl Front {
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<Served>;
+impl<S, B> hyper::service::Service<Request<Incoming>> for Front<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = OriginError> + Clone,
+{
+    type Response = Response<Served<B>>;
     type Error = Infallible;
-    type Future = FrontFuture;
+    type Future = FrontFuture<S>;
 
-    fn call(&self, mut request: Request<Incoming>) -> FrontFuture {
+    fn call(&self, mut request: Request<Incoming>) -> FrontFuture<S> {
         self.asked.store(true, Ordering::Relaxed);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let fwd = if reads { "miss" } else { "method" };
         let state = match self.settle(&mut request) {
-            Err((status, what)) => State::Refused(Some(text(status, what))),
+            Err(refusal) => State::Refused(refusal),
+            Ok(()) if !reads && request.method().as_str() == "PURGE" && self.purger.is_some() => {
+                self.purge(&request)
+            }
             Ok(()) => {
-                let mut cache = self.cache.borrow_mut();
-                match cache.poll_ready(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(Ok(())) => State::Called(cache.call(request)),
+                let mut inner = self.inner.borrow_mut();
+                match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(Ok(())) => State::Called(inner.call(request)),
                     // Nobody would be woken for this instance, so another one waits.
                     Poll::Pending | Poll::Ready(Err(_)) => {
-                        State::Waiting(Box::pin(cache.clone().oneshot(request)))
+                        State::Waiting(Box::pin(inner.clone().oneshot(request)))
                     }
                 }
             }
@@ -92,52 +110,75 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     }
 }
 
+impl<S> Front<S> {
+    fn purge(&self, request: &Request<Incoming>) -> State<S>
+    where
+        S: Service<Request<Incoming>>,
+    {
+        let (purger, client) = self.purger.as_ref().expect("only asked where there is one");
+        match purger.take_on(request, *client) {
+            Ok(purge) => State::Purging(Box::pin(purge)),
+            Err(refusal) => State::Refused(refusal),
+        }
+    }
+}
+
 /// The response to come.
 #[pin_project]
-pub(crate) struct FrontFuture {
+pub(crate) struct FrontFuture<S: Service<Request<Incoming>>> {
     #[pin]
-    state: State,
-    name: &'static str,
+    state: State<S>,
+    name: Option<&'static str>,
     fwd: &'static str,
 }
 
 #[pin_project(project = StateProj)]
-enum State {
+enum State<S: Service<Request<Incoming>>> {
     /// The usual case: nothing is boxed or cloned.
-    Called(#[pin] <Cached as Service<Request<Incoming>>>::Future),
+    Called(#[pin] S::Future),
     /// The cache was not ready.
-    Waiting(Pin<Box<Oneshot<Cached, Request<Incoming>>>>),
+    Waiting(Pin<Box<Oneshot<S, Request<Incoming>>>>),
     /// The request is not one that can be answered.
-    Refused(Option<Response<Served>>),
+    Refused((StatusCode, &'static str)),
+    /// A page is being taken away.
+    Purging(Pin<Box<dyn Future<Output = Said> + Send>>),
 }
 
-impl Future for FrontFuture {
-    type Output = Result<Response<Served>, Infallible>;
+impl<S, B> Future for FrontFuture<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = OriginError>,
+{
+    type Output = Result<Response<Served<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = match this.state.project() {
             StateProj::Called(future) => ready!(future.poll(cx)),
             StateProj::Waiting(future) => ready!(future.as_mut().poll(cx)),
-            StateProj::Refused(refused) => {
-                return Poll::Ready(Ok(refused
-                    .take()
-                    .expect("a future is polled to its end once")));
+            StateProj::Refused((status, what)) => {
+                return Poll::Ready(Ok(text(*status, what)));
+            }
+            StateProj::Purging(purge) => {
+                let (status, what) = ready!(purge.as_mut().poll(cx));
+                return Poll::Ready(Ok(text(status, &what)));
             }
         };
         Poll::Ready(Ok(match result {
             Ok(response) => response.map(Either::Left),
-            Err(error) => failed(&error, this.name, this.fwd),
+            Err(error) => failed(&error, *this.name, this.fwd),
         }))
     }
 }
 
 /// The leader's own answer to a failing origin. Its followers have theirs from the cache.
-fn failed(error: &OriginError, name: &str, fwd: &str) -> Response<Served> {
+fn failed<B>(error: &OriginError, name: Option<&str>, fwd: &str) -> Response<Served<B>> {
     let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = cause.last().map(ToString::to_string).unwrap_or_default();
     tracing::warn!(detail = error.detail(), cause, "{error}");
     let mut response = text(error.status(), &error.to_string());
+    let Some(name) = name else {
+        return response;
+    };
     let status = format!("{name}; fwd={fwd}; detail={}", error.detail());
     if let Ok(status) = HeaderValue::from_str(&status) {
         response.headers_mut().insert("cache-status", status);
@@ -145,7 +186,7 @@ fn failed(error: &OriginError, name: &str, fwd: &str) -> Response<Served> {
     response
 }
 
-fn text(status: StatusCode, text: &str) -> Response<Served> {
+fn text<B>(status: StatusCode, text: &str) -> Response<Served<B>> {
     let mut response = Response::new(Either::Right(Full::from(format!("{text}\n"))));
     *response.status_mut() = status;
     let headers = response.headers_mut();

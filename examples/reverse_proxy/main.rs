@@ -1,9 +1,11 @@
 //! A caching reverse proxy on bellwether's public API.
 //!
 //! `cargo run --release --example reverse_proxy` starts a demo and says what to try; `--help` has
-//! the rest ([`flags`] lists the settings, [`rules`] reads those of the file). One request's way through the modules: [`server`] accepts its connection, [`front`]
-//! settles which site it is for ([`host`]) and asks the cache; on a miss the cache asks [`origin`],
-//! which puts the fields of this hop in order ([`forward`]) and sends it on.
+//! the rest ([`flags`] lists the settings, [`rules`] reads those of the file). One request's way
+//! through the modules: [`server`] accepts its connection, [`front`] settles which site it is for
+//! ([`host`]) and asks the cache; on a miss the cache asks [`origin`], which puts the fields of
+//! this hop in order ([`forward`]) and sends it on, with its body ([`upload`]). What becomes a
+//! tunnel ([`websocket`], [`tunnel`]) takes the same way.
 
 mod admin;
 mod args;
@@ -12,12 +14,17 @@ mod flags;
 mod forward;
 mod front;
 mod host;
+mod last_words;
+mod linger;
 mod origin;
+mod purge;
 mod rules;
 mod server;
 mod settings;
 mod tunnel;
 mod units;
+mod upload;
+mod websocket;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -25,6 +32,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bellwether::{Cache, Error};
+use http::HeaderValue;
+use tokio::net::TcpListener;
 use tower::Layer as _;
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +42,7 @@ use args::Asked;
 use front::Front;
 use host::Site;
 use origin::{Origin, Upstream};
+use purge::Purger;
 use settings::Settings;
 
 /// Why the proxy cannot start, in one line.
@@ -95,7 +105,12 @@ async fn run() -> Result<(), Failure> {
         Some(node) => format!("bellwether/{node}"),
         None => "bellwether".to_owned(),
     };
-    let cache = build_cache(&settings, &name).await?;
+    let cache = if settings.passthrough {
+        tracing::info!("passthrough: nothing is cached, and what concerns the cache is ignored");
+        None
+    } else {
+        Some(build_cache(&settings, &name).await?)
+    };
     let listener = server::bind(settings.listen, "--listen").await?;
     let address = listener
         .local_addr()
@@ -126,21 +141,49 @@ async fn run() -> Result<(), Failure> {
         demo::explain(address, upstream.target());
     }
 
+    match cache {
+        Some(cache) => {
+            let purger = Arc::new(Purger::new(cache.clone(), settings.purge));
+            serve_cached(listener, &cache, &purger, &upstream, &host, name).await;
+        }
+        None => serve_uncached(listener, &upstream, &host).await,
+    }
+    Ok(())
+}
+
+async fn serve_cached(
+    listener: TcpListener,
+    cache: &Cache,
+    purger: &Arc<Purger>,
+    upstream: &Arc<Upstream>,
+    host: &HeaderValue,
+    name: String,
+) {
     // Leaked once: every request has it at hand without counting references.
     let name: &'static str = name.leak();
     let layer = cache.layer();
     let front = |client: SocketAddr, local: SocketAddr| {
-        let origin = Origin::new(Arc::clone(&upstream), client.ip());
-        Front::new(layer.layer(origin), Site::new(local, host.clone()), name)
+        let origin = Origin::new(Arc::clone(upstream), client.ip());
+        let site = Site::new(local, host.clone());
+        Front::new(layer.layer(origin), site, Some(name)).purging(Arc::clone(purger), client.ip())
     };
-    let stop = async {
-        if let Err(error) = server::stop_signal().await {
-            tracing::warn!(%error, "signals cannot be waited for");
-            std::future::pending::<()>().await;
-        }
+    server::serve(listener, front, stopped()).await;
+}
+
+/// `--passthrough`: the same, but for the cache.
+async fn serve_uncached(listener: TcpListener, upstream: &Arc<Upstream>, host: &HeaderValue) {
+    let front = |client: SocketAddr, local: SocketAddr| {
+        let origin = Origin::new(Arc::clone(upstream), client.ip());
+        Front::new(origin, Site::new(local, host.clone()), None)
     };
-    server::serve(listener, front, stop).await;
-    Ok(())
+    server::serve(listener, front, stopped()).await;
+}
+
+async fn stopped() {
+    if let Err(error) = server::stop_signal().await {
+        tracing::warn!(%error, "signals cannot be waited for");
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> {

@@ -15,25 +15,32 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use tower::util::MapResponse;
 
+use crate::last_words::LastWords;
 use crate::settings::Target;
+use crate::upload::Upload;
+use crate::websocket::Translated;
 use crate::{forward, tunnel};
 
 /// Time for a connection to the origin to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Time for a response to begin. Where the cache leads, its own `fetch_timeout` is shorter; this
-/// one is for what passes the cache by.
+/// Time for a response to begin, from the last piece of the request that moved. Where the cache
+/// leads, its own `fetch_timeout` is shorter; this one is for what passes the cache by.
 const RESPONSE: Duration = Duration::from_secs(60);
 /// Servers close idle connections, many after 5 s. Closing ours first keeps a request from being
 /// written into a connection that the origin is just about to close.
 const IDLE: Duration = Duration::from_secs(4);
 
+type Tls = HttpsConnector<HttpConnector>;
+type Connector = MapResponse<Tls, fn(Connected) -> LastWords<Connected>>;
+type Connected = <Tls as tower::Service<Uri>>::Response;
+
 /// The origin and its pool of connections, one for the whole process.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     target: Target,
-    client: Client<HttpsConnector<HttpConnector>, Incoming>,
+    client: Client<Connector, Upload>,
 }
 
 impl Upstream {
@@ -54,6 +61,7 @@ impl Upstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
+        let connector = MapResponse::new(connector, LastWords::new as fn(_) -> _);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
@@ -73,6 +81,7 @@ impl Upstream {
     ) -> Result<Response<Incoming>, OriginError> {
         let (mut head, body) = request.into_parts();
         let upgrades = forward::to_origin(&mut head, client, &self.target.host);
+        let translated = head.extensions.remove::<Translated>();
         let mut uri = head.uri.into_parts();
         uri.scheme = Some(self.target.scheme.clone());
         uri.authority = Some(self.target.authority.clone());
@@ -80,16 +89,22 @@ impl Upstream {
         let mut request = Request::from_parts(head, body);
         let client_side = upgrades.then(|| hyper::upgrade::on(&mut request));
 
-        let sent = timeout(RESPONSE, self.client.request(request)).await;
+        let (request, pace) = Upload::of(request);
+        let sent = pace.within(RESPONSE, self.client.request(request)).await;
         let mut response = sent
-            .map_err(|_| OriginError::late())?
+            .ok_or_else(OriginError::late)?
             .map_err(OriginError::new)?;
         let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if let (true, Some(client_side)) = (switching, client_side) {
-            tunnel::spawn(client_side, hyper::upgrade::on(&mut response));
-        }
+        let origin_side = switching.then(|| hyper::upgrade::on(&mut response));
         let (mut head, body) = response.into_parts();
-        forward::to_client(&mut head, switching);
+        if let Some(translated) = &translated {
+            let answer = translated.answer(&mut head);
+            answer.ok_or_else(OriginError::not_switched)?;
+        }
+        if let (Some(client_side), Some(origin_side)) = (client_side, origin_side) {
+            tunnel::spawn(client_side, origin_side);
+        }
+        forward::to_client(&mut head, switching && translated.is_none());
         Ok(Response::from_parts(head, body))
     }
 }
@@ -141,6 +156,8 @@ enum Kind {
     Timeout,
     /// The connection broke, or what came was not HTTP.
     Broken,
+    /// It was asked for a WebSocket, and its answer is none.
+    NotSwitched,
 }
 
 impl OriginError {
@@ -170,11 +187,18 @@ impl OriginError {
         }
     }
 
+    fn not_switched() -> Self {
+        Self {
+            kind: Kind::NotSwitched,
+            source: None,
+        }
+    }
+
     /// The status that tells the client.
     pub(crate) fn status(&self) -> StatusCode {
         match self.kind {
             Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Kind::Unreachable | Kind::Broken => StatusCode::BAD_GATEWAY,
+            Kind::Unreachable | Kind::Broken | Kind::NotSwitched => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -184,6 +208,7 @@ impl OriginError {
             Kind::Unreachable => "origin-unreachable",
             Kind::Timeout => "origin-timeout",
             Kind::Broken => "origin-broke-off",
+            Kind::NotSwitched => "origin-not-switched",
         }
     }
 }
@@ -194,6 +219,7 @@ impl fmt::Display for OriginError {
             Kind::Unreachable => "the origin cannot be reached",
             Kind::Timeout => "the origin did not answer in time",
             Kind::Broken => "the origin broke off",
+            Kind::NotSwitched => "the origin did not switch to WebSocket",
         })
     }
 }

@@ -1,20 +1,27 @@
 //! Accepts connections until told to stop, then lets them finish.
 
+use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use tower::Service;
 
 use crate::Failure;
 use crate::front::Front;
+use crate::linger::Lingering;
+use crate::origin::OriginError;
 
 /// Time for running requests to end once no new ones are taken.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -28,6 +35,12 @@ const HEAD: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(75);
 /// How often a client with HTTP/2 has to show that it is still there.
 const PING: Duration = Duration::from_secs(30);
+/// Time for it to do so. Its answer comes after all that is under way to it, and of that sockets
+/// hold megabytes: a slow client is not a dead one.
+const PONG: Duration = Duration::from_secs(300);
+/// What may come of an upload over HTTP/2 before the origin takes it. A connection may have several
+/// times as much under way, or one upload that the origin does not take would stop all others.
+const STREAM: u32 = 1 << 20;
 
 /// Takes the address; `flag` is the setting to name if it cannot be had.
 pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
@@ -37,11 +50,17 @@ pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
 
 /// Serves until `stop` completes, then drains. `front` makes the service of a connection from the
 /// addresses of the client and of our end.
-pub(crate) async fn serve(
+pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    front: impl Fn(SocketAddr, SocketAddr) -> Front,
+    front: impl Fn(SocketAddr, SocketAddr) -> Front<S>,
     stop: impl Future<Output = ()>,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = OriginError>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     let server = builder();
     let (stopping, _) = watch::channel(());
     let mut stop = pin!(stop);
@@ -57,7 +76,7 @@ pub(crate) async fn serve(
                 let front = front(client, local);
                 let asked = front.asked();
                 let connection = server
-                    .serve_connection_with_upgrades(TokioIo::new(stream), front)
+                    .serve_connection_with_upgrades(TokioIo::new(Lingering::new(stream)), front)
                     .into_owned();
                 let stopping = stopping.subscribe();
                 tokio::spawn(async move {
@@ -85,7 +104,14 @@ fn builder() -> auto::Builder<TokioExecutor> {
     // See `attend`. Without a timer hyper would leave this out in any case, and say nothing.
     server.http1().header_read_timeout(None);
     let mut http2 = server.http2();
-    http2.timer(TokioTimer::new()).keep_alive_interval(PING);
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .initial_stream_window_size(STREAM)
+        .initial_connection_window_size(4 * STREAM);
+    // WebSocket: RFC 8441.
+    http2.enable_connect_protocol();
     server
 }
 
@@ -161,121 +187,5 @@ pub(crate) async fn stop_signal() -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::sync::Arc;
-
-    use bytes::Bytes;
-    use http::{Request, Response};
-    use http_body_util::Full;
-    use hyper::body::Incoming;
-    use hyper::service::service_fn;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-
-    const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-
-    /// A client of a server whose answers take that long. Time stands still while nobody waits
-    /// for it alone.
-    fn client(latency: Duration, stopping: watch::Receiver<()>) -> DuplexStream {
-        let (client, server) = duplex(4096);
-        let asked = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&asked);
-        let service = service_fn(move |_: Request<Incoming>| {
-            flag.store(true, Ordering::Relaxed);
-            async move {
-                sleep(latency).await;
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"page"))))
-            }
-        });
-        let connection = builder()
-            .serve_connection_with_upgrades(TokioIo::new(server), service)
-            .into_owned();
-        tokio::spawn(async move { attend(connection, &asked, stopping).await.is_ok() });
-        client
-    }
-
-    /// What comes until the server closes, and how long that takes.
-    async fn rest(client: &mut DuplexStream) -> (String, Duration) {
-        let begun = Instant::now();
-        let mut text = String::new();
-        let read = timeout(Duration::from_secs(3600), client.read_to_string(&mut text));
-        read.await.expect("it closes").expect("it is text");
-        (text, begun.elapsed())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_get_round_to_asking_is_cut_off() {
-        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        for sent in [&b""[..], b"P", b"GET / HTTP/1.1\r\nhost:", preface] {
-            let (_stopping, receiver) = watch::channel(());
-            let mut client = client(Duration::ZERO, receiver);
-            client.write_all(sent).await.unwrap();
-            let begun = Instant::now();
-            let mut bytes = Vec::new();
-            let read = timeout(Duration::from_secs(3600), client.read_to_end(&mut bytes));
-            read.await.expect("it closes").unwrap();
-            let took = begun.elapsed();
-            assert!(took >= HEAD && took < HEAD * 2, "{sent:?}: {took:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_trickle_does_not_keep_a_connection() {
-        let (_stopping, receiver) = watch::channel(());
-        let mut client = client(Duration::ZERO, receiver);
-        let begun = Instant::now();
-        client.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
-        while client.write_all(b"x").await.is_ok() {
-            sleep(Duration::from_secs(5)).await;
-            assert!(begun.elapsed() < HEAD * 2);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_idle_connection_and_a_slow_second_head_end_too() {
-        for second in [&b""[..], b"GET / HTTP/1.1\r\nhost:"] {
-            let (_stopping, receiver) = watch::channel(());
-            let mut client = client(Duration::ZERO, receiver);
-            client.write_all(ASK).await.unwrap();
-            client.write_all(second).await.unwrap();
-            let (text, took) = rest(&mut client).await;
-            assert!(text.ends_with("page"), "{text}");
-            assert!(took >= IDLE && took <= IDLE * 2, "{took:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_in_use_and_a_long_answer_live_on() {
-        let (_stopping, receiver) = watch::channel(());
-        let mut client = client(Duration::from_secs(10), receiver);
-        for _ in 0..20 {
-            client.write_all(ASK).await.unwrap();
-            let mut bytes = Vec::new();
-            while !bytes.ends_with(b"page") {
-                bytes.push(client.read_u8().await.expect("it is kept open"));
-            }
-            sleep(Duration::from_secs(50)).await;
-        }
-
-        let (_stopping, receiver) = watch::channel(());
-        let mut client = self::client(IDLE * 10, receiver);
-        client.write_all(ASK).await.unwrap();
-        assert!(rest(&mut client).await.0.ends_with("page"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_drain_waits_for_the_answer_and_no_longer() {
-        let (stopping, receiver) = watch::channel(());
-        let latency = Duration::from_secs(5);
-        let mut client = client(latency, receiver);
-        client.write_all(ASK).await.unwrap();
-        sleep(Duration::from_secs(1)).await;
-        let begun = Instant::now();
-        stopping.send(()).unwrap();
-        stopping.closed().await;
-        assert!(begun.elapsed() < latency);
-        assert!(rest(&mut client).await.0.ends_with("page"));
-    }
-}
+#[path = "server_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use crate::Failure;
 use crate::args::{Given, Text};
+use crate::purge::Allowed;
 use crate::{rules, units};
 
 const KIB: u64 = 1 << 10;
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) caching: Caching,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) node: Option<String>,
+    pub(crate) passthrough: bool,
+    pub(crate) purge: Allowed,
 }
 
 /// What is stored, for how long, and how it is used; what is not given is the library's default.
@@ -84,6 +87,11 @@ impl Settings {
             caching: Caching::read(given)?,
             admin: read(given, "admin", units::address)?,
             node: read(given, "node", units::name)?,
+            purge: Allowed {
+                token: read(given, "purge_token", units::token)?,
+                peers: read(given, "purge_from", units::networks)?.unwrap_or_default(),
+            },
+            passthrough: read(given, "passthrough", units::truth)?.unwrap_or(false),
         })
     }
 }
@@ -198,8 +206,8 @@ fn read<T>(
         return Ok(None);
     };
     let wrong = |allowed| {
-        // The one setting that may hold a password is not repeated.
-        let value = if setting == "redis" {
+        // What may hold a secret is not repeated.
+        let value = if ["redis", "purge_token"].contains(&setting) {
             "the value"
         } else {
             &format!("{value:?}")

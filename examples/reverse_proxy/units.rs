@@ -1,12 +1,13 @@
 //! Times, sizes and addresses as people write them. Each error says what would be right.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bellwether::SetCookie;
 use bytesize::ByteSize;
 use http::HeaderName;
+use ipnet::IpNet;
 
 /// Reads `30s`, `2m`, `1h 30m`.
 pub(crate) fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
@@ -45,6 +46,25 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("expected 1 to 64 characters of a-z, A-Z, 0-9, - _ and .".to_owned())
+}
+
+/// Reads a secret that a client sends in a field.
+pub(crate) fn token(text: &str) -> Result<String, String> {
+    if (16..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("expected 16 to 256 letters, digits and signs without spaces".to_owned())
+}
+
+/// Reads `127.0.0.1, 10.0.0.0/8, ::1`.
+pub(crate) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let network = |member: &str| {
+        let address = member.parse::<IpAddr>().map(IpNet::from);
+        address.or_else(|_| member.parse::<IpNet>())
+    };
+    let networks = text.split(',').map(|member| network(member.trim()));
+    let networks: Result<Vec<_>, _> = networks.collect();
+    networks.map_err(|_| "expected addresses and networks like 127.0.0.1, 10.0.0.0/8".to_owned())
 }
 
 /// Reads `true` and `false`.

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Stats;
 use crate::semantics::status;
-use crate::shared::SharedTier;
+use crate::shared::{PurgeKind, SharedTier};
 
 /// A cache. Cheap to clone; all clones and all layers made from it share their entries.
 ///
@@ -92,8 +92,29 @@ impl Cache {
     /// # Cancellation
     /// Dropped early, it may have reached this process only.
     pub async fn purge(&self, uri: &Uri) -> Result<(), Error> {
+        self.purge_by(uri, PurgeKind::Hard).await
+    }
+
+    /// Makes a URL stale from now on, with all its variants, on every node; the origin is spared
+    /// the herd that [`purge`](Self::purge) lets loose. One request refreshes it; meanwhile the
+    /// others are served what is there, where stale may be served (`stale-while-revalidate`, or
+    /// your `grace`). Where it may not, it is confirmed first, by the validators that it has. Its
+    /// age becomes that of a response whose freshness has run out, so caches behind this one do
+    /// not take it for fresh either.
+    ///
+    /// What is being fetched now is not stored: it may be from before what made you purge.
+    ///
+    /// In all else, errors and cancellation included, it is as [`purge`](Self::purge).
+    ///
+    /// # Errors
+    /// As those of [`purge`](Self::purge).
+    pub async fn soft_purge(&self, uri: &Uri) -> Result<(), Error> {
+        self.purge_by(uri, PurgeKind::Soft).await
+    }
+
+    async fn purge_by(&self, uri: &Uri, kind: PurgeKind) -> Result<(), Error> {
         let key = |host: &str, path: &str| self.shared.rules.key(host, path);
-        crate::purge::purge(&self.shared.engine, uri, key).await
+        crate::purge::purge(&self.shared.engine, uri, kind, key).await
     }
 
     /// What it has done, and what it holds. Cheap enough to be asked every second.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::drive::{Drive, holds_fresh};
+use crate::engine::drive::{Drive, leads_on};
 use crate::engine::landing::{By, Failure, Landing, Task};
 use crate::engine::plan::{self, Hand, Next};
 use crate::engine::refresh::Keep;
 use crate::error::ErrorKind;
 use crate::event::Incident;
-use crate::local::Verdict;
+use crate::local::{Proof, Verdict};
 use crate::lock::Lease;
 use crate::shared::{Answer, Ask, Grant, Token};
 
@@ -62,6 +62,14 @@ fn mark_of(answer: &Answer) -> Option<u128> {
 }
 
 impl Drive {
+    /// True if what is held is stale by a soft purge of its URL, which the tier does not know of its
+    /// variants: fresh by its word is not good enough.
+    fn is_softened(&self) -> bool {
+        let softened = self.job.rule.as_ref().and_then(|rule| rule.softened);
+        let record = self.record.as_ref();
+        softened.is_some_and(|purge| record.is_some_and(|record| purge.covers(&record.stamp)))
+    }
+
     /// Asks until it is clear what to do.
     pub(crate) async fn ask(&mut self) -> Asked {
         let engine = Arc::clone(&self.engine);
@@ -69,6 +77,7 @@ impl Drive {
         let id = self.job.key.id();
         let give_up = Instant::now() + engine.tuning.lock_wait;
         let mut question = Question::of(self.job.task);
+        question.force |= self.is_softened();
         let mut waited = false;
         // The mark that we insisted against.
         let mut defied = None;
@@ -132,7 +141,7 @@ impl Drive {
             self.confirm(&answer, epoch);
             // A rule that the tier does not have (any more) is nobody else's: each node would keep
             // variants of its own. It has to be made anew, by one for all.
-            if self.rule.is_some() && holds_fresh(&answer) {
+            if self.rule.is_some() && leads_on(&answer) {
                 self.land_rule();
                 return Asked::Landed;
             }
@@ -206,7 +215,8 @@ impl Drive {
                 Next::PassFor(left) => {
                     // Why, only those know who left the mark.
                     self.judge(
-                        Verdict::new(&self.job.key, self.now().plus(left), false).of_length(),
+                        Verdict::new(&self.job.key, self.now().plus(left), false)
+                            .until_proof(Proof::Length),
                     );
                     self.lead.announce(Landing::Refused {
                         reason: "uncacheable",

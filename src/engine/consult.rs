@@ -27,9 +27,14 @@ impl Engine {
                 return None;
             }
         };
-        let view = answer.view?;
+        let view = answer.view.as_ref()?;
         let content = view.content.as_ref()?;
-        match publish::read(key, rule, &view, content, asked, epoch, 0.0) {
+        let softened = publish::softened(&answer, self.now());
+        match publish::read(key, rule, view, content, asked, epoch, 0.0) {
+            Ok(Known::Rule(rule)) => Some(Known::Rule(match softened {
+                Some(softened) => Arc::new(rule.softened(softened, rule.until)),
+                None => rule,
+            })),
             Ok(known) => Some(known),
             Err(flaw) => {
                 let counters = &self.counters;

@@ -13,7 +13,7 @@ use crate::engine::{Engine, Landing};
 use crate::event::Incident;
 use crate::flight::{Broken, GivenUp, Item, Lead, Writer};
 use crate::key::Key;
-use crate::local::{Known, Verdict};
+use crate::local::{Known, Proof, Verdict};
 use crate::lock::Lease;
 use crate::shared::BlockKind;
 
@@ -131,13 +131,16 @@ impl<'a> Copying<'a> {
             engine.tuning.uncacheable_local,
             engine.tuning.uncacheable_shared,
         );
-        let (incident, local, shared) = match why {
-            GivenUp::TooLarge => (Incident::BodyTooLarge, local, shared),
-            GivenUp::NoRoom => (Incident::NoRoom, local.min(NO_ROOM), shared.min(NO_ROOM)),
+        let (incident, local, shared, proof) = match why {
+            GivenUp::TooLarge => (Incident::BodyTooLarge, local, shared, Proof::Length),
+            GivenUp::NoRoom => {
+                let (local, shared) = (local.min(NO_ROOM), shared.min(NO_ROOM));
+                (Incident::NoRoom, local, shared, Proof::Nothing)
+            }
         };
         engine.counters.incident(incident, &key.id());
         self.lead.withdraw();
-        let verdict = Verdict::new(key, engine.now().plus(local), false).of_length();
+        let verdict = Verdict::new(key, engine.now().plus(local), false).until_proof(proof);
         let known = Known::Verdict(Arc::new(verdict));
         self.lead.store(|| engine.local.insert(key.id(), known));
         if let Some(lease) = self.lease {

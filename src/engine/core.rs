@@ -10,7 +10,7 @@ use crate::engine::origin::Origin;
 use crate::engine::plan::{self, Sight, Situation, Step};
 use crate::engine::wait::Waits;
 use crate::engine::{By, Job, Landing, drive, publish};
-use crate::entry::{Stamp, VaryRule};
+use crate::entry::{Fence, Softened, Stamp, VaryRule};
 use crate::error::Error;
 use crate::event::{Counters, Incident};
 use crate::flight::{Budget, Flights, Seat};
@@ -214,6 +214,44 @@ impl Engine {
         self.waits.wake(id);
     }
 
+    /// Makes the entry and all its variants stale in this process, and what is being fetched for
+    /// them not to be stored.
+    pub(crate) fn soften_local(&self, id: EntryId, fence: Option<Fence>) {
+        let at = self.now();
+        // In this order: see `Flight::purged`.
+        self.flights.purge(id);
+        self.local.amend(id, |known| match known {
+            Known::Record(record) => publish::stale_since(record, at).map(Known::Record),
+            Known::Rule(rule) => {
+                let softened = rule.softened(Softened { fence, at }, rule.until);
+                Some(Known::Rule(Arc::new(softened)))
+            }
+            // It says nothing of what may be stored by now.
+            Known::Verdict(_) => None,
+        });
+        self.waits.wake(id);
+    }
+
+    /// What is held under the key of a variant, stale if a soft purge of its URL made it so.
+    pub(crate) fn variant(&self, key: &Key, rule: &VaryRule) -> Option<Known> {
+        let known = self.local.get(key)?;
+        let Some(softened) = rule.softened else {
+            return Some(known);
+        };
+        match &known {
+            Known::Record(record) if softened.covers(&record.stamp) => {
+                let Some(stale) = publish::stale_since(record, softened.at) else {
+                    return Some(known);
+                };
+                // Unless a newer one has come since; then the next look finds that.
+                self.local
+                    .insert(key.id(), Known::Record(Arc::clone(&stale)));
+                Some(Known::Record(stale))
+            }
+            _ => Some(known),
+        }
+    }
+
     /// Takes away what is held under `id`, if its fetch began before that moment.
     pub(crate) fn drop_older(&self, id: EntryId, than: Moment) {
         let fetched = match self.local.get_by_id(id) {
@@ -226,19 +264,22 @@ impl Engine {
         }
     }
 
-    /// Takes the entry and all its variants away on every node.
+    /// Takes the entry and all its variants away on every node, or makes them stale.
     ///
     /// # Errors
     /// The shared tier did not answer. It is gone in this process all the same.
     pub(crate) async fn purge(&self, id: EntryId, kind: PurgeKind) -> Result<(), Error> {
         self.counters.incident(Incident::Purged, &id);
         let purged = match &self.tier {
-            Some(tier) => tier.purge(id, kind, self.tuning.lease.call).await.map(drop),
-            None => Ok(()),
+            Some(tier) => tier.purge(id, kind, self.tuning.lease.call).await.map(Some),
+            None => Ok(None),
         };
         // Only now: taken away before, it could be read back from the tier, in an older version
         // than was held here. Whether or not the tier answered, it is gone here.
-        self.drop_local(id);
-        purged
+        match kind {
+            PurgeKind::Hard => self.drop_local(id),
+            PurgeKind::Soft => self.soften_local(id, purged.as_ref().ok().copied().flatten()),
+        }
+        purged.map(drop)
     }
 }

@@ -125,6 +125,11 @@ impl Drive {
             (None, Some(rule)) => &rule.stamp,
             (None, None) => return,
         };
+        // What the tier holds still was purged softly: it is stale, which the view says.
+        let held = answer.view.as_ref().map(|view| view.version);
+        if stamp.fence.is_some() && stamp.fence == held {
+            return;
+        }
         if publish::is_older(stamp, purged, answer.now, self.now()) {
             (self.record, self.rule) = (None, None);
             self.engine.local.remove(self.job.key.id());
@@ -133,13 +138,20 @@ impl Drive {
 
     /// Takes what the tier holds, if it is newer than what is in hand.
     pub(crate) fn take(&mut self, answer: &Answer, asked: Moment, epoch: u64) -> Result<(), Flaw> {
+        self.take_newer(answer, asked, epoch)?;
+        self.soften_rule(answer);
+        Ok(())
+    }
+
+    fn take_newer(&mut self, answer: &Answer, asked: Moment, epoch: u64) -> Result<(), Flaw> {
         self.shared = answer.view.as_ref().map(|view| view.version);
         let Some(view) = &answer.view else {
             return Ok(());
         };
         let Some(content) = &view.content else {
             if let Some(record) = self.record.take() {
-                self.record = Some(publish::agreeing(record, view, asked));
+                let rule = self.job.rule.as_deref();
+                self.record = Some(publish::agreeing(record, rule, view, asked));
             }
             return Ok(());
         };
@@ -172,8 +184,23 @@ impl Drive {
         if let Some(record) = &self.record {
             record.stamp.checked(epoch);
         }
-        if let Some(rule) = self.rule.as_ref().filter(|_| holds_fresh(answer)) {
+        if let Some(rule) = self.rule.as_ref().filter(|_| leads_on(answer)) {
             rule.stamp.checked(epoch);
+        }
+    }
+
+    /// The rule in hand learns of a soft purge. The tier keeps it past its time then; it is asked
+    /// about it again now and then.
+    fn soften_rule(&mut self, answer: &Answer) {
+        let received = self.now();
+        let Some(rule) = &self.rule else { return };
+        let version = answer.view.as_ref().map(|view| view.version);
+        if rule.stamp.fence.is_none() || rule.stamp.fence != version {
+            return;
+        }
+        if let Some(softened) = publish::softened(answer, received) {
+            let until = received.plus(SOFTENED_RULE);
+            self.rule = Some(Arc::new(rule.softened(softened, until)));
         }
     }
 
@@ -234,16 +261,27 @@ impl Drive {
         if !matches!(self.hand(), Hand::Fresh | Hand::Stale) {
             return;
         }
-        let epoch = engine.epoch();
+        let (epoch, asked) = (engine.epoch(), self.now());
         let answer = tier.acquire(self.peek()).await;
+        let mut record = record;
         match answer {
             Ok(answer) => {
-                let view = answer.view.as_ref().map(|view| view.version);
-                let newest = answer.purged.max(view);
-                let outdated = newest.is_some_and(|newest| {
-                    publish::is_older(&record.stamp, newest, answer.now, self.now())
-                });
-                if outdated {
+                let held = answer.view.as_ref();
+                if let Some(view) = held.filter(|view| Some(view.version) == record.stamp.fence) {
+                    // A purge since then was a soft one.
+                    let rule = self.job.rule.as_deref();
+                    record = publish::agreeing(record, rule, view, asked);
+                } else {
+                    let newest = answer.purged.max(held.map(|view| view.version));
+                    let outdated = newest.is_some_and(|newest| {
+                        publish::is_older(&record.stamp, newest, answer.now, self.now())
+                    });
+                    if outdated {
+                        return;
+                    }
+                }
+                let hand = plan::hand(Some(&record), self.now());
+                if !matches!(hand, Hand::Fresh | Hand::Stale) {
                     return;
                 }
                 record.stamp.checked(epoch);
@@ -293,6 +331,11 @@ impl Drive {
     }
 }
 
-pub(crate) fn holds_fresh(answer: &Answer) -> bool {
-    answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0)
+/// How long a rule that was purged softly is used before the tier is asked again.
+const SOFTENED_RULE: Duration = Duration::from_secs(60);
+
+/// True if a rule that the tier holds may be gone by: it is in its time, or was purged softly.
+pub(crate) fn leads_on(answer: &Answer) -> bool {
+    let is_fresh = answer.view.as_ref().is_some_and(|view| view.fresh_ms > 0);
+    is_fresh || publish::is_softened(answer)
 }

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::entry::Stamp;
 use crate::event::Incident;
 use crate::local::Known;
-use crate::shared::{Listener, TierEvent};
+use crate::shared::{Listener, PurgeKind, TierEvent};
 use crate::sync::atomic::Ordering;
 
 impl Listener for Engine {
@@ -21,7 +21,7 @@ impl Listener for Engine {
                 self.waits.wake(id);
             }
             TierEvent::Released { id, .. } => self.waits.wake(id),
-            TierEvent::Purged { id, fence, .. } => {
+            TierEvent::Purged { id, fence, kind } => {
                 // What is newer than the purge was fetched after it: the event came late.
                 let newer = self
                     .local
@@ -33,7 +33,10 @@ impl Listener for Engine {
                     self.waits.wake(id);
                 } else {
                     self.counters.incident(Incident::Purged, &id);
-                    self.drop_local(id);
+                    match kind {
+                        PurgeKind::Hard => self.drop_local(id),
+                        PurgeKind::Soft => self.soften_local(id, Some(fence)),
+                    }
                 }
             }
             TierEvent::Alive => {

@@ -14,6 +14,7 @@ use crate::event::Incident;
 use crate::flight::{Log, Writer};
 use crate::local::Known;
 use crate::lock::Lease;
+use crate::semantics::fields;
 
 impl Refresh {
     /// Storable: everyone who waits reads along while it is copied; then it is stored.
@@ -114,7 +115,10 @@ impl Refresh {
             cost,
             beta,
         );
+        let mut head = record.head.clone();
+        fields::without_trailers(&mut head.headers);
         let whole = Arc::new(Record {
+            head,
             body,
             cost,
             early,

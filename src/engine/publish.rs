@@ -8,10 +8,10 @@ use bytes::Bytes;
 use crate::clock::Moment;
 use crate::engine::plan;
 use crate::entry::codec::{self, Flaw, Stored};
-use crate::entry::{Fence, Phase, Record, Stamp, VaryRule, Windows};
+use crate::entry::{Fence, Phase, Record, Softened, Stamp, VaryRule, Windows};
 use crate::key::Key;
 use crate::local::Known;
-use crate::shared::{Content, View};
+use crate::shared::{Answer, Content, View};
 
 /// Clock readings of two machines are compared with this much doubt, for what has no fence.
 const DOUBT: Duration = Duration::from_millis(250);
@@ -36,17 +36,64 @@ pub(crate) fn is_older(stamp: &Stamp, fence: Fence, shared_now: u64, received: M
     }
 }
 
-/// `record`, its windows brought in line with what the tier says of the same version.
-pub(crate) fn agreeing(record: Arc<Record>, view: &View, asked: Moment) -> Arc<Record> {
+/// `record`, its windows brought in line with what the tier says of the same version. `rule`: the
+/// one that it was chosen by.
+pub(crate) fn agreeing(
+    record: Arc<Record>,
+    rule: Option<&VaryRule>,
+    view: &View,
+    asked: Moment,
+) -> Arc<Record> {
     let fresh_here = record.windows.phase(asked) == Phase::Fresh;
-    if fresh_here == (view.fresh_ms > 0) {
+    let fresh_ms = fresh_ms(rule, view, asked);
+    if fresh_here == (fresh_ms > 0) {
         return record;
     }
-    let windows = Windows::from_remaining(asked, view.fresh_ms, &record.lifetime);
+    let windows = Windows::from_remaining(asked, fresh_ms, &record.lifetime);
     Arc::new(Record {
         windows,
         early: None,
         ..copy(&record)
+    })
+}
+
+/// What is left of the freshness of a version, in milliseconds. The tier knows a soft purge of a
+/// URL with variants by its rule alone.
+fn fresh_ms(rule: Option<&VaryRule>, view: &View, asked: Moment) -> i64 {
+    let softened = rule.and_then(|rule| rule.softened);
+    let stamp = Stamp::new(Some(view.version), None, asked, 0);
+    match softened.filter(|softened| softened.covers(&stamp)) {
+        Some(softened) => view.fresh_ms.min(asked.millis_until(softened.at)),
+        None => view.fresh_ms,
+    }
+}
+
+/// `record`, stale since `at` if it was fresh then: what is left of its life begins as if its
+/// freshness had run out at that moment, and its age is that of what has.
+pub(crate) fn stale_since(record: &Record, at: Moment) -> Option<Arc<Record>> {
+    (record.windows.fresh_until > at).then(|| {
+        Arc::new(Record {
+            windows: Windows::from_remaining(at, 0, &record.lifetime),
+            early: None,
+            ..copy(record)
+        })
+    })
+}
+
+/// True if the tier holds a version from before its last purge, which so was a soft one: a hard
+/// one leaves nothing.
+pub(crate) fn is_softened(answer: &Answer) -> bool {
+    let version = answer.view.as_ref().map(|view| view.version);
+    version.is_some() && version < answer.purged
+}
+
+/// The soft purge that [`is_softened`] tells of, on this process's clock.
+pub(crate) fn softened(answer: &Answer, received: Moment) -> Option<Softened> {
+    let fence = answer.purged.filter(|_| is_softened(answer))?;
+    let ago = answer.now.saturating_sub(fence.get());
+    Some(Softened {
+        fence: Some(fence),
+        at: received.minus(Duration::from_micros(ago)),
     })
 }
 
@@ -93,6 +140,7 @@ pub(crate) fn read(
                 fields,
                 key: key.into(),
                 stamp,
+                softened: None,
             }))
         }
         Stored::Response {
@@ -101,7 +149,8 @@ pub(crate) fn read(
             cost,
             ..
         } => {
-            let windows = Windows::from_remaining(asked, view.fresh_ms, &lifetime);
+            let fresh_ms = fresh_ms(rule.as_deref(), view, asked);
+            let windows = Windows::from_remaining(asked, fresh_ms, &lifetime);
             Known::Record(Arc::new(Record {
                 key: key.into(),
                 head: head.with_room(),

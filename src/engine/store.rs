@@ -73,6 +73,7 @@ impl Refresh {
                     fields,
                     key: job.primary.text().into(),
                     stamp,
+                    softened: None,
                 };
                 Place {
                     key,
@@ -218,6 +219,7 @@ impl Refresh {
                     fields: rule.fields.clone(),
                     key: rule.key.clone(),
                     stamp,
+                    softened: None,
                 };
                 let place = Place {
                     rule: Some(Arc::new(rule)),

@@ -10,5 +10,5 @@ pub(crate) mod windows;
 pub(crate) use body::{StoredBody, join};
 pub use fence::Fence;
 pub(crate) use record::{Head, Record, Stamp};
-pub(crate) use rule::VaryRule;
+pub(crate) use rule::{Softened, VaryRule};
 pub(crate) use windows::{LONGEST_SHARED, Lifetime, Phase, Windows};

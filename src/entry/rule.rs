@@ -3,7 +3,7 @@
 use http::header::HeaderName;
 
 use crate::clock::Moment;
-use crate::entry::Stamp;
+use crate::entry::{Fence, Stamp};
 
 /// The Vary rule of one URL, stored under its primary key in place of a response.
 ///
@@ -20,4 +20,40 @@ pub(crate) struct VaryRule {
     pub(crate) stamp: Stamp,
     /// When it has to be looked up again in the shared tier, which keeps it no longer.
     pub(crate) until: Moment,
+    /// The last soft purge of the URL: its variants from before that are stale.
+    pub(crate) softened: Option<Softened>,
+}
+
+/// A soft purge, to those of a URL's variants which it makes stale: there is no list of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Softened {
+    /// Its fence; `None` if it never reached the shared tier.
+    pub(crate) fence: Option<Fence>,
+    /// When that was, on this process's clock.
+    pub(crate) at: Moment,
+}
+
+impl Softened {
+    /// True if what bears `stamp` is from before the purge.
+    pub(crate) fn covers(&self, stamp: &Stamp) -> bool {
+        match (stamp.fence, self.fence) {
+            (Some(ours), Some(purge)) => ours < purge,
+            _ => stamp.fetched <= self.at,
+        }
+    }
+}
+
+impl VaryRule {
+    /// The same rule, in which the variants so far are stale.
+    pub(crate) fn softened(&self, by: Softened, until: Moment) -> Self {
+        let (fence, body) = (self.stamp.fence, self.stamp.body);
+        Self {
+            generation: self.generation,
+            fields: self.fields.clone(),
+            key: self.key.clone(),
+            stamp: Stamp::new(fence, body, self.stamp.fetched, self.stamp.epoch()),
+            until,
+            softened: Some(by),
+        }
+    }
 }

@@ -111,10 +111,14 @@ impl Windows {
     ///
     /// The shared clock may have jumped, so more is never believed than the response itself had.
     pub(crate) fn from_remaining(asked: Moment, fresh_ms: i64, lifetime: &Lifetime) -> Self {
-        let at_first = lifetime.fresh_left().min(LONGEST_SHARED).as_millis();
+        // Up to the next microsecond: what has nothing left is not fresh for the rest of a
+        // millisecond, and its age is no smaller than that of what has run out.
+        let at_first = lifetime.fresh_left().min(LONGEST_SHARED);
+        let at_first = at_first.as_nanos().div_ceil(1_000);
         let at_first = i64::try_from(at_first).unwrap_or(i64::MAX);
-        let passed = at_first.saturating_sub(fresh_ms).max(0);
-        Self::from_receipt(asked.plus_millis(-passed), lifetime)
+        let passed = at_first.saturating_sub(fresh_ms.saturating_mul(1_000));
+        let passed = Duration::from_micros(passed.max(0).unsigned_abs());
+        Self::from_receipt(asked.minus(passed), lifetime)
     }
 
     /// What may be done at `now`. Each window is closed at its end: at `fresh_until` it is stale.

@@ -21,6 +21,7 @@ use crate::engine::Failure;
 use crate::engine::origin::{Draft, Fetched, Origin, Source};
 use crate::entry::{Head, Record, StoredBody};
 use crate::flight::{Broken, Item};
+use crate::local::Proof;
 use crate::semantics::directives::ResponseDirectives;
 use crate::semantics::policy::SetCookie;
 use crate::semantics::storable::{self, Refusal, RequestTraits};
@@ -309,9 +310,14 @@ impl Shared {
         is_event_stream(response.headers()).then_some("event-stream")
     }
 
-    /// True if a response fits into the store; with `surely`, only if its head proves that.
-    pub(crate) fn fits<B: Body>(&self, response: &Response<B>, surely: bool) -> bool {
-        self.misfit(response).is_none() && (!surely || length(response).is_some())
+    /// True if the head of a storable response is what overrules a verdict.
+    pub(crate) fn proves<B: Body>(&self, response: &Response<B>, proof: Proof) -> bool {
+        self.misfit(response).is_none()
+            && match proof {
+                Proof::Storable => true,
+                Proof::Length => length(response).is_some(),
+                Proof::Nothing => false,
+            }
     }
 }
 
@@ -326,6 +332,7 @@ fn stored_head(
     received: std::time::SystemTime,
 ) -> Head {
     let mut headers = fields::stored(&parts.headers, directives);
+    fields::announce_trailers(&mut headers, &parts.headers);
     fields::ensure_date(&mut headers, received);
     Head {
         status: parts.status,

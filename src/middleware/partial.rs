@@ -13,6 +13,7 @@ use crate::entry::Record;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::respond::{Asked, BodyOf};
 use crate::middleware::window::Window;
+use crate::semantics::fields;
 use crate::semantics::range::{self, Selection, Span};
 
 /// What of a stored response a client is to get. Its own conditions come first
@@ -158,6 +159,8 @@ pub(crate) fn cut<B>(
 fn describe(headers: &mut HeaderMap, span: &Span) {
     headers.insert(CONTENT_RANGE, span.content_range());
     headers.insert(CONTENT_LENGTH, span.length().into());
+    // Its end is not that of the whole.
+    fields::without_trailers(headers);
     drop_digests(headers);
 }
 

@@ -67,7 +67,7 @@ impl Passing {
                 StatusCode::PRECONDITION_FAILED,
                 StatusCode::RANGE_NOT_SATISFIABLE,
             ];
-            let fits = shared.fits(&response, doubt.verdict.of_length);
+            let fits = shared.proves(&response, doubt.verdict.overruled_by);
             if judged.is_ok() && !own.contains(&status) && fits {
                 // Hit-for-miss, not hit-for-pass: what has become storable is led again at once.
                 doubt.verdict.overrule();

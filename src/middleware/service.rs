@@ -245,7 +245,7 @@ impl Shared {
         let authorized = request::authorization(headers);
         let only_if_cached = request::only_if_cached(headers);
         let variant = primary.variant(rule.generation, vary::selecting(&rule.fields, headers));
-        let known = self.engine.local.get(&variant);
+        let known = self.engine.variant(&variant, &rule);
         let step = self
             .engine
             .plan(known.as_ref(), now, authorized, only_if_cached);

@@ -41,6 +41,23 @@ pub(crate) fn withheld(headers: &HeaderMap, directives: &ResponseDirectives) -> 
     kept
 }
 
+/// Says in `head` which trailers are to come, as the origin's `headers` do: true for those who read
+/// along, and for nobody else. Trailers are not stored (RFC 9110 §6.5.1), so what is stored goes
+/// without ([`without_trailers`]).
+pub(crate) fn announce_trailers(head: &mut HeaderMap, headers: &HeaderMap) {
+    if listed(headers).contains(&TRAILER) {
+        return;
+    }
+    for value in headers.get_all(TRAILER) {
+        head.append(TRAILER, own(value));
+    }
+}
+
+/// Takes back what [`announce_trailers`] said.
+pub(crate) fn without_trailers(head: &mut HeaderMap) {
+    head.remove(TRAILER);
+}
+
 /// Gives a response without a `Date` the one of its receipt (RFC 9110 §6.6.1).
 pub(crate) fn ensure_date(headers: &mut HeaderMap, received: SystemTime) {
     if !headers.contains_key(DATE)

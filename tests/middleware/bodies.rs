@@ -94,6 +94,28 @@ async fn what_drips_in_for_nobody_keeps_no_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_given_back_leaves_no_rule_that_the_fleet_does_not_know() {
+    let tier = MemoryTier::new();
+    let site = |first: u64| {
+        let builder = Cache::builder().fetch_timeout(SECOND).shared(tier.clone());
+        Site::with(builder, move |_, number| {
+            let reply = pieces(10, if number == 1 { first } else { 1 });
+            reply.with("vary", "accept-language")
+        })
+    };
+    let (one, other) = (site(400), site(1));
+    let mut body = open(&one, "/").await;
+    frame(&mut body).await;
+    drop(body);
+    advance(1_500).await;
+    assert_eq!(one.cache.stats().bodies_deserted, 1);
+    // What this one stores now is found by the other.
+    assert_eq!(one.get("/").await.body.len(), 80);
+    assert_eq!(other.get("/").await.body.len(), 80);
+    assert_eq!((one.requests(), other.requests()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_before_it_is_given_back_gets_all_of_it() {
     let builder = Cache::builder().fetch_timeout(SECOND);
     let site = Site::with(builder, |_, _| pieces(10, 400));
@@ -181,15 +203,16 @@ async fn bodies_for_which_there_is_no_room_reach_everyone_and_are_stored_once_th
     let stats = site.cache.stats();
     assert_eq!((stats.bodies_without_room, stats.bodies_too_large), (1, 0));
     // For a moment everyone goes alone, rather than one behind the other.
-    let got = site.get("/other").await;
-    assert!(
-        got.cache_status().ends_with("detail=uncacheable"),
-        "{got:?}"
-    );
+    for _ in 0..3 {
+        let got = site.get("/other").await;
+        let status = got.cache_status();
+        assert!(status.ends_with("detail=uncacheable"), "{status}");
+    }
     let whole = slow.await.expect("no panic").expect("it is whole");
     assert_eq!(whole.to_bytes().len(), 80);
     advance(1_000).await;
-    site.get("/other").await;
+    let got = site.get("/other").await;
+    assert!(got.cache_status().contains("detail=leader"), "{got:?}");
     let before = site.requests();
     assert!(site.get("/other").await.cache_status().contains("hit"));
     assert!(site.get("/slow").await.cache_status().contains("hit"));
@@ -245,6 +268,34 @@ async fn after_a_body_that_broke_off_the_next_request_leads_at_once() {
         assert_eq!((got.status.as_u16(), got.body.len()), (200, 80));
         assert_eq!(site.requests(), 3);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_node_that_waited_for_a_body_that_broke_off_is_the_successor() {
+    let tier = MemoryTier::new();
+    let site = |breaks: bool| {
+        Site::with(Cache::builder().shared(tier.clone()), move |_, _| {
+            let reply = pieces(10, 10);
+            if breaks {
+                reply.breaking_after(40)
+            } else {
+                reply
+            }
+        })
+    };
+    let (breaks, succeeds) = (site(true), site(false));
+    let (broken, whole) = tokio::join!(breaks.get("/"), async {
+        advance(1).await;
+        join_all((0..3).map(|_| succeeds.get("/"))).await
+    });
+    assert!(broken.body.starts_with("broken"));
+    assert!(
+        whole
+            .iter()
+            .all(|got| got.status == 200 && got.body.len() == 80),
+        "{whole:?}"
+    );
+    assert_eq!((breaks.requests(), succeeds.requests()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ mod directives;
 mod flock;
 mod invalidation;
 mod pieces;
+mod purges;
 mod ranges;
 mod readiness;
 mod rules;

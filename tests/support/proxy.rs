@@ -62,6 +62,11 @@ impl Proxy {
         }
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -226,7 +226,7 @@ impl Client {
             };
         }
         let variant = self.asks.variant(rule.generation, &rule.fields);
-        let known = engine.local.get(&variant);
+        let known = engine.variant(&variant, &rule);
         let step = engine.plan(known.as_ref(), now, false, false);
         Sighted {
             variant: Some(variant),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::engine::Failure;
-use crate::shared::{Committed, EntryId, Fence, TierEvent};
+use crate::shared::{Committed, EntryId, Fence, PurgeKind, TierEvent};
 use crate::sync::Mutex;
 
 /// Microseconds since the run began.
@@ -65,7 +65,6 @@ pub(super) enum How {
 
 /// What a client got.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "some of it only tells the story of a failure")]
 pub(super) struct Serve {
     pub(super) node: usize,
     pub(super) key: usize,
@@ -95,6 +94,7 @@ impl Serve {
 pub(super) struct Purge {
     pub(super) node: usize,
     pub(super) key: usize,
+    pub(super) kind: PurgeKind,
     pub(super) began: At,
     /// When it returned; `None` if the node died first.
     pub(super) done: Option<At>,
@@ -121,6 +121,7 @@ pub(super) enum Deed {
         id: EntryId,
         at: At,
         fence: Fence,
+        kind: PurgeKind,
     },
 }
 

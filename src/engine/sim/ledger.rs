@@ -85,8 +85,15 @@ impl SharedTier for Ledger {
     ) -> BoxFuture<'_, Result<Fence, Error>> {
         Box::pin(async move {
             let fence = self.inner.purge(id, kind, within).await?;
-            self.history
-                .note(|notes, at| notes.deeds.push(Deed::Purged { id, at, fence }));
+            self.history.note(|notes, at| {
+                let deed = Deed::Purged {
+                    id,
+                    at,
+                    fence,
+                    kind,
+                };
+                notes.deeds.push(deed);
+            });
             Ok(fence)
         })
     }

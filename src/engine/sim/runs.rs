@@ -11,6 +11,7 @@ use super::safety;
 use super::seeds::{Verdict, caught, each};
 use super::site::Spec;
 use super::world::{Setup, World};
+use crate::shared::PurgeKind;
 
 /// The length of a lease, and the most that those who wait for its end stagger.
 const LEASE: u64 = 3_000 + 100;
@@ -258,7 +259,7 @@ fn the_tier_flaps() {
     });
 }
 
-async fn purges(mut rng: fastrand::Rng, careless: bool) -> Verdict {
+async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[PurgeKind]) -> Verdict {
     let specs = specs(&mut rng, 600);
     let setup = Setup {
         careless,
@@ -277,7 +278,8 @@ async fn purges(mut rng: fastrand::Rng, careless: bool) -> Verdict {
             world.cut_off(&deaf, Road::GOOD);
         }
         let purged = world.draw(0..specs.len() as u64) as usize;
-        world.purge(&world.any(), purged).await;
+        let kind = kinds[world.draw(0..kinds.len() as u64) as usize];
+        world.purge_by(&world.any(), purged, kind).await;
         world.sleep(0..500).await;
         world.bring_back(&deaf);
     }
@@ -290,7 +292,20 @@ async fn purges(mut rng: fastrand::Rng, careless: bool) -> Verdict {
 
 #[test]
 fn purges_beat_refreshes() {
-    each("runs::purges_beat_refreshes", 100, |rng| purges(rng, false));
+    each("runs::purges_beat_refreshes", 100, |rng| {
+        purges(rng, false, &[PurgeKind::Hard])
+    });
+}
+
+#[test]
+fn soft_purges_beat_refreshes_too() {
+    each("runs::soft_purges_beat_refreshes_too", 100, |rng| {
+        purges(
+            rng,
+            false,
+            &[PurgeKind::Soft, PurgeKind::Soft, PurgeKind::Hard],
+        )
+    });
 }
 
 #[test]
@@ -410,7 +425,7 @@ fn mutants_are_caught() {
         holders_pause(rng, Some(Fault::AcceptsLateWriters))
     });
     let two = caught(200, |rng| holders_pause(rng, Some(Fault::GrantsTwoLeases)));
-    let careless = caught(200, |rng| purges(rng, true));
+    let careless = caught(200, |rng| purges(rng, true, &[PurgeKind::Hard]));
     for (mutant, caught) in [
         ("late writers", late),
         ("two leases", two),

@@ -8,7 +8,7 @@ use super::history::{At, Blow, Deed, How, Notes, Purpose, Reply, Serve};
 use super::seeds::Verdict;
 use super::site::Spec;
 use super::world::World;
-use crate::shared::{Committed, TierEvent};
+use crate::shared::{Committed, PurgeKind, TierEvent};
 
 /// Everybody is answered before all deadlines have passed; who goes to the origin alone has none.
 pub(super) fn no_hang(notes: &Notes) -> Verdict {
@@ -130,44 +130,61 @@ fn committed_at(notes: &Notes) -> BTreeMap<usize, At> {
 }
 
 /// When the tier purged a URL.
-fn purges(notes: &Notes, key: usize) -> impl Iterator<Item = At> {
+fn purges(notes: &Notes, key: usize, wanted: PurgeKind) -> impl Iterator<Item = At> {
     let id = Asks::of(key, 0).primary.id();
     notes.deeds.iter().filter_map(move |deed| match deed {
-        Deed::Purged { id: purged, at, .. } if *purged == id => Some(*at),
+        Deed::Purged {
+            id: purged,
+            at,
+            kind,
+            ..
+        } if *purged == id && *kind == wanted => Some(*at),
         _ => None,
     })
 }
 
-/// Who asks after a purge is known to a node gets nothing that was fetched before it there: the
-/// purging node when `purge` returns, the others when the event or the end of a gap arrives.
+fn any_purges(notes: &Notes, key: usize) -> impl Iterator<Item = At> {
+    let kinds = [PurgeKind::Hard, PurgeKind::Soft];
+    kinds
+        .into_iter()
+        .flat_map(move |kind| purges(notes, key, kind))
+}
+
+/// Who asks after a purge is known to a node gets nothing that was fetched before it there, or, if it
+/// was a soft one, only as something stale: the purging node when `purge` returns, the others when
+/// the event or the end of a gap arrives.
 pub(super) fn nothing_purged_is_served(notes: &Notes) -> Verdict {
     for serve in &notes.serves {
         let Some(fetch) = serve.fetch.map(|fetch| &notes.fetches[fetch]) else {
             continue;
         };
-        let last = purges(notes, serve.key).last();
-        if last.is_none_or(|last| last <= fetch.start) {
-            continue;
-        }
-        let known = known_purge(notes, serve);
-        if fetch.start < known {
-            let story = notes.story(serve.key, fetch.start, serve.answered);
-            return Err(format!(
-                "purged at {known}, served after that: {serve:?} of {fetch:?}{story}"
-            ));
+        for kind in [PurgeKind::Hard, PurgeKind::Soft] {
+            let last = purges(notes, serve.key, kind).last();
+            let permitted = kind == PurgeKind::Soft && serve.stale;
+            if permitted || last.is_none_or(|last| last <= fetch.start) {
+                continue;
+            }
+            let known = known_purge(notes, serve, kind);
+            if fetch.start < known {
+                let story = notes.story(serve.key, fetch.start, serve.answered);
+                return Err(format!(
+                    "purged ({kind:?}) at {known}, served after that: {serve:?} of {fetch:?}{story}"
+                ));
+            }
         }
     }
     Ok(())
 }
 
 /// The last purge that the node knew of when it was asked.
-fn known_purge(notes: &Notes, serve: &Serve) -> At {
+fn known_purge(notes: &Notes, serve: &Serve, kind: PurgeKind) -> At {
     let own = notes.purges.iter().filter(|purge| {
         let here = (purge.node, purge.key) == (serve.node, serve.key);
-        purge.confirmed && here && purge.done.is_some_and(|done| done < serve.asked)
+        let confirmed = purge.confirmed && purge.kind == kind;
+        confirmed && here && purge.done.is_some_and(|done| done < serve.asked)
     });
     let latest = |before: At| {
-        purges(notes, serve.key)
+        purges(notes, serve.key, kind)
             .filter(|at| *at <= before)
             .max()
             .unwrap_or(0)
@@ -183,8 +200,10 @@ fn known_purge(notes: &Notes, serve: &Serve) -> At {
         .filter(|(at, heard)| heard.node == serve.node && *at < serve.asked);
     let told = heard.clone().filter_map(|(_, heard)| match heard.event {
         TierEvent::Purged {
-            id: purged, fence, ..
-        } if purged == id => notes.deeds.iter().find_map(|deed| match deed {
+            id: purged,
+            fence,
+            kind: told,
+        } if purged == id && told == kind => notes.deeds.iter().find_map(|deed| match deed {
             Deed::Purged {
                 at, fence: minted, ..
             } if *minted == fence => Some(*at),
@@ -233,7 +252,7 @@ pub(super) fn no_node_goes_back(notes: &Notes, specs: &[Spec], doubt: At) -> Ver
     let commits = committed_at(notes);
     let cut_off = notes.blows.iter().any(|(_, _, blow)| *blow == Blow::CutOff);
     let one_rule =
-        |key: usize| !specs[key].varies || (!cut_off && purges(notes, key).next().is_none());
+        |key: usize| !specs[key].varies || (!cut_off && any_purges(notes, key).next().is_none());
     let start = |serve: &Serve| serve.fetch.map(|fetch| notes.fetches[fetch].start);
     let mut seen = BTreeMap::<_, Vec<(At, At, bool)>>::new();
     for serve in &notes.serves {
@@ -350,7 +369,7 @@ pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
     super::checks::one_at_once(notes, specs, |first, second| {
         let between =
             |at: At| (first.start.saturating_sub(6 * SECOND)..=second.start).contains(&at);
-        let purged = purges(notes, first.key).any(between)
+        let purged = any_purges(notes, first.key).any(between)
             || notes.purges.iter().any(|purge| {
                 let until = purge.done.map_or(At::MAX, |done| done + 6 * SECOND);
                 purge.key == first.key && purge.began <= second.start && until >= first.start

@@ -260,18 +260,23 @@ impl World {
     }
 
     pub(super) async fn purge(&self, node: &Arc<Node>, key: usize) {
+        self.purge_by(node, key, PurgeKind::Hard).await;
+    }
+
+    pub(super) async fn purge_by(&self, node: &Arc<Node>, key: usize, kind: PurgeKind) {
         let id = super::client::Asks::of(key, 0).primary.id();
         let note = self.history.note(|notes, began| {
             notes.purges.push(Purge {
                 node: node.index,
                 key,
+                kind,
                 began,
                 done: None,
                 confirmed: false,
             });
             notes.purges.len() - 1
         });
-        let purged = node.life.run(node.engine.purge(id, PurgeKind::Hard)).await;
+        let purged = node.life.run(node.engine.purge(id, kind)).await;
         if let Some(purged) = purged {
             self.history.note(|notes, done| {
                 let note = &mut notes.purges[note];

@@ -125,10 +125,15 @@ fn sealed_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
 fn of_several_readers_the_slowest_may_be_behind_by_as_much_as_could_have_been_stored() {
     let (writer, log) = log_of(1 << 20);
     let mut quick = task::spawn(log.reader().expect("it is whole"));
-    let slow = log.reader().expect("it is whole");
-    writer.push(&[0; (1 << 20) - 1]);
-    writer.push(&[0; 2]);
+    let mut slow = task::spawn(log.reader().expect("it is whole"));
+    writer.push(&[0; (1 << 20) + 1]);
     writer.seal();
+    drain(&mut quick);
+    drain(&mut slow);
+    writer.push(&[0; 600 * KIB]);
+    drain(&mut quick);
+    assert!(writer.has_room());
+    writer.push(&[0; 500 * KIB]);
     drain(&mut quick);
     assert!(!writer.has_room());
     assert!(writer.keeps_somebody_waiting());
@@ -137,6 +142,9 @@ fn of_several_readers_the_slowest_may_be_behind_by_as_much_as_could_have_been_st
     writer.push(&[0; 300 * KIB]);
     assert!(!writer.has_room(), "alone, one needs no such room");
     assert!(!writer.keeps_somebody_waiting());
+    drop(quick);
+    writer.push(&[0; 300 * KIB]);
+    assert!(writer.has_room(), "nobody is waited for who has left");
 }
 
 #[test]
