@@ -1,7 +1,5 @@
 //! A body is in memory once, however many read it, and not at all when it is over.
 
-use std::io;
-
 use futures_util::future::join_all;
 
 use crate::client::{Client, Reading, Version, get, request};

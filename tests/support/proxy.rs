@@ -77,11 +77,6 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
     /// A client with connections of its own.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.url())
