@@ -103,9 +103,9 @@ fn raise_the_limit_of_open_files() {
 const LOCAL: u64 = 64 * MIB;
 /// What it may hold of all that it is about to store.
 const FILL: u64 = 64 * MIB;
-/// What it may hold of one that passes through: a window, and a piece from the one socket and to
-/// the other.
-const PASSING: u64 = 48 * KIB;
+/// What it may hold of one that waits for its turn, or passes through: a piece from the one socket
+/// and to the other.
+const PASSING: u64 = 16 * KIB;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_misses_at_once_stay_within_the_bound() {
