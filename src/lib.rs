@@ -42,6 +42,7 @@
 //! - [`Rule`]: settings for some requests only
 //! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::bodies`]: how bodies stream to all who wait, and what bounds their memory
+//! - [`docs::redis`]: one server, Sentinel, Cluster, TLS; the rights of its user
 //! - [`docs::architecture`]: how it is built, and where to find what
 //! - [`docs::conformance`]: how it does in the public test suite for HTTP caches
 //!
@@ -67,6 +68,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `redis` | yes | [`RedisTier`](shared#structs): the shared tier |
+//! | `tls` | no | the way to it encrypted, see [`docs::redis`] |
 
 mod clock;
 mod config;
@@ -108,6 +110,9 @@ pub mod docs {
 
     #[doc = include_str!("docs/http.md")]
     pub mod http {}
+
+    #[doc = include_str!("docs/redis.md")]
+    pub mod redis {}
 
     #[doc = include_str!("docs/conformance.md")]
     pub mod conformance {}

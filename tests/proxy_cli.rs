@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
-    let cases: [(&[&str], &[&str]); 25] = [
+    let cases: [(&[&str], &[&str]); 26] = [
         (&["--grace", "5"], &["--grace", "\"5\"", "from 0s to 365d"]),
         (
             &["--grace", "400d"],
@@ -51,6 +51,10 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
         (
             &["--redis", "http://:secret@a"],
             &["--redis", "redis://127.0.0.1:6379"],
+        ),
+        (
+            &["--redis-ca", "ca.pem"],
+            &["--redis-ca", "--redis is missing"],
         ),
         (
             &["--default-ttl", "1"],
@@ -98,6 +102,41 @@ async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {
             !line.contains("secret"),
             "a password is not repeated: {line}"
         );
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn what_is_wrong_with_a_redis_url_is_named_by_its_part() {
+    for (url, word) in [
+        ("redis://u:secret@a:x", "port"),
+        ("redis+unix://u:secret@a", "socket"),
+        ("redis+sentinel://u:secret@a,b", "master's name"),
+        ("redis+cluster://u:secret@a/1", "database but 0"),
+        ("redis://u:secret@a,b", "redis+cluster://"),
+    ] {
+        let line = refusal(command().args(["--redis", url]), 2).await;
+        assert!(line.contains("--redis: ") && line.contains(word), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn certificates_are_asked_for_whole_or_refused_in_words() {
+    for (flags, word) in [
+        (["--redis-ca", "/no/such.pem"], "/no/such.pem"),
+        (["--redis-cert", "Cargo.toml"], "--redis-key"),
+        (["--redis-ca", "Cargo.toml"], "certificate in PEM"),
+    ] {
+        let mut command = command();
+        let line = refusal(command.args(["--redis", "rediss://a"]).args(flags), 2).await;
+        let word = if cfg!(feature = "tls") {
+            word
+        } else {
+            "add the feature \"tls\""
+        };
+        assert!(line.contains(word), "{line}");
     }
 }
 
@@ -185,6 +224,9 @@ async fn help_names_all_settings_with_units_and_defaults() {
         "origin",
         "listen",
         "redis",
+        "redis-ca",
+        "redis-cert",
+        "redis-key",
         "grace",
         "local-capacity",
         "max-body-size",

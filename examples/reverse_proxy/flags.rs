@@ -18,10 +18,24 @@ struct Flags {
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 
-    /// The Redis that joins several nodes into a fleet, as redis://HOST:PORT.
+    /// The Redis or Valkey that joins several nodes into a fleet: redis://USER:PASSWORD@HOST:PORT/DB
+    /// (user, port and database may be left out), redis+unix:///PATH?db=0,
+    /// redis+sentinel://HOST,HOST/MASTER, redis+cluster://HOST,HOST; rediss... encrypts.
     /// Default: none, the cache of this process is complete without it
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+
+    /// Who vouches for a rediss server, in PEM. Default: the certificates of the system
+    #[arg(long, value_name = "FILE")]
+    redis_ca: Option<String>,
+
+    /// The certificate that is shown to a rediss server, in PEM. Default: none
+    #[arg(long, value_name = "FILE")]
+    redis_cert: Option<String>,
+
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    redis_key: Option<String>,
 
     /// The lifetime of responses about which the origin says nothing.
     /// Default: none; they are not stored, but for a guess by Last-Modified

@@ -196,8 +196,8 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
     let builder = settings.caching.apply(builder);
     #[cfg(feature = "redis")]
     let builder = match &settings.redis {
-        Some(url) => {
-            let tier = bellwether::RedisTier::connect(url).await;
+        Some(redis) => {
+            let tier = connect(redis).await;
             builder.shared(tier.map_err(|error| Failure::of_cache(&error, "--redis: "))?)
         }
         None => builder,
@@ -211,6 +211,22 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
     builder
         .build()
         .map_err(|error| Failure::of_cache(&error, ""))
+}
+
+#[cfg(feature = "redis")]
+async fn connect(redis: &settings::Redis) -> Result<bellwether::RedisTier, Error> {
+    let tier = bellwether::RedisTier::builder(&redis.url);
+    #[cfg(feature = "tls")]
+    let tier = match &redis.ca {
+        Some(ca) => tier.ca_certificate(ca.clone()),
+        None => tier,
+    };
+    #[cfg(feature = "tls")]
+    let tier = match &redis.identity {
+        Some((certificate, key)) => tier.client_certificate(certificate.clone(), key.clone()),
+        None => tier,
+    };
+    tier.connect().await
 }
 
 fn start_log() {

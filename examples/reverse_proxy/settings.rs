@@ -23,7 +23,7 @@ pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 pub(crate) struct Settings {
     pub(crate) origin: Option<Target>,
     pub(crate) listen: SocketAddr,
-    pub(crate) redis: Option<String>,
+    pub(crate) redis: Option<Redis>,
     pub(crate) local_capacity: u64,
     pub(crate) max_body_size: u64,
     pub(crate) fill_capacity: u64,
@@ -51,6 +51,19 @@ pub(crate) struct Caching {
     rules: Vec<Rule>,
 }
 
+/// Where the shared tier is, and the certificates for the way there.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "certificates need TLS")
+)]
+pub(crate) struct Redis {
+    pub(crate) url: String,
+    pub(crate) ca: Option<Vec<u8>>,
+    /// A certificate and its key.
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// Where the origin is.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -72,7 +85,7 @@ impl Settings {
             origin: read(given, "origin", Target::parse)?,
             listen: read(given, "listen", units::address)?
                 .unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
-            redis: read(given, "redis", redis_url)?,
+            redis: Redis::read(given)?,
             local_capacity,
             max_body_size: read(given, "max_body_size", |text| {
                 units::size(text, KIB..=largest)
@@ -184,12 +197,53 @@ impl Target {
     }
 }
 
+impl Redis {
+    fn read(given: &Given) -> Result<Option<Self>, Failure> {
+        let files = ["redis_ca", "redis_cert", "redis_key"];
+        let place = |setting| given.find(setting).map(|text| text.place.clone());
+        let Some(url) = read(given, "redis", redis_url)? else {
+            // A node that was meant to be one of a fleet must not start alone.
+            return match files.into_iter().find_map(place) {
+                Some(place) => Err(Failure::usage(format!("{place}: --redis is missing"))),
+                None => Ok(None),
+            };
+        };
+        if !cfg!(feature = "tls")
+            && let Some(place) = files.into_iter().find_map(place)
+        {
+            let line = format!("{place}: built without it, add the feature \"tls\"");
+            return Err(Failure::usage(line));
+        }
+        let file = |setting| {
+            read(given, setting, |path| {
+                std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))
+            })
+        };
+        let [ca, certificate, key] = files;
+        let identity = match (file(certificate)?, file(key)?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                let line = "--redis-cert and --redis-key: either is missing the other";
+                return Err(Failure::usage(line));
+            }
+        };
+        let ca = file(ca)?;
+        Ok(Some(Self { url, ca, identity }))
+    }
+}
+
+/// The scheme alone: what follows, the library judges.
 fn redis_url(text: &str) -> Result<String, String> {
     let schemes = [
         "redis://",
         "rediss://",
+        "redis+unix://",
+        "unix://",
         "redis+sentinel://",
+        "rediss+sentinel://",
         "redis+cluster://",
+        "rediss+cluster://",
     ];
     if schemes.iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(text.to_owned());

@@ -7,9 +7,24 @@ pub(crate) mod purges;
 
 /// A test of each claim for the adapter that `$make` sets up. A claim that is missing here is dead
 /// code, which the compiler warns of.
+#[allow(unused_macros, reason = "each test binary uses its own part of this")]
 macro_rules! suite {
     ($attribute:meta, $make:path) => {
-        $crate::claims::each! { $attribute, $make,
+        $crate::claims::list! { each { $attribute, $make } }
+    };
+}
+
+/// All claims in turn on the one adapter, where it is much work to set one up.
+#[allow(unused_macros, reason = "each test binary uses its own part of this")]
+macro_rules! in_turn {
+    ($bench:expr) => {
+        $crate::claims::list! { run { $bench } }
+    };
+}
+
+macro_rules! list {
+    ($with:ident $arguments:tt) => {
+        $crate::claims::$with! { $arguments
             commits::bytes_come_back_as_they_were_committed,
             commits::a_commit_after_the_lease_ran_out_counts_if_nobody_took_over,
             commits::without_any_evidence_a_commit_is_lost,
@@ -47,8 +62,9 @@ macro_rules! suite {
     };
 }
 
+#[allow(unused_macros, reason = "each test binary uses its own part of this")]
 macro_rules! each {
-    ($attribute:meta, $make:path, $($theme:ident::$name:ident,)*) => {
+    ({ $attribute:meta, $make:path } $($theme:ident::$name:ident,)*) => {
         $(
             #[$attribute]
             async fn $name() {
@@ -60,4 +76,18 @@ macro_rules! each {
     };
 }
 
-pub(crate) use {each, suite};
+#[allow(unused_macros, reason = "each test binary uses its own part of this")]
+macro_rules! run {
+    ({ $bench:expr } $($theme:ident::$name:ident,)*) => {
+        let bench = $bench;
+        $(
+            // What fails is what was named last.
+            eprintln!(stringify!($name));
+            $crate::claims::$theme::$name(&bench).await;
+            $crate::support::Bench::check(&bench).await;
+        )*
+    };
+}
+
+#[allow(unused_imports, reason = "each test binary uses its own part of this")]
+pub(crate) use {each, in_turn, list, run, suite};

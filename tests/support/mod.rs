@@ -17,6 +17,12 @@ pub mod instrumented;
 pub(crate) mod origin;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
+pub mod redis_bench;
+#[cfg(feature = "redis")]
+pub mod redis_cluster;
+#[cfg(feature = "redis")]
+pub mod redis_sentinel;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub(crate) mod report;
 pub mod shared;
@@ -27,6 +33,24 @@ pub use shared::*;
 
 /// The longest that anything in these tests may take before it counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The words of the guide about `user`, after its name: what its readers will copy.
+#[cfg(feature = "redis")]
+pub fn rights(user: &str) -> Vec<&'static str> {
+    let guide = include_str!("../../src/docs/redis.md");
+    let begins = format!("user {user} ");
+    let line = guide.lines().find_map(|line| line.strip_prefix(&begins));
+    line.expect("the guide has it").split(' ').collect()
+}
+
+/// What the guide adds for clusters.
+#[cfg(feature = "redis")]
+pub fn rights_in_a_cluster() -> Vec<&'static str> {
+    let guide = include_str!("../../src/docs/redis.md");
+    let line = guide.lines().find(|line| line.starts_with("+cluster"));
+    let more = line.expect("the guide has it").split(' ');
+    rights("bellwether").into_iter().chain(more).collect()
+}
 
 /// Waits until `done`, or panics saying what it waited for.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {

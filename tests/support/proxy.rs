@@ -210,6 +210,9 @@ fn build(profile: &Path, name: &str) {
     if cfg!(not(feature = "redis")) {
         command.arg("--no-default-features");
     }
+    if cfg!(feature = "tls") {
+        command.args(["--features", "tls"]);
+    }
     let output = command.output().expect("cargo can be started");
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} cannot be built:\n{why}");

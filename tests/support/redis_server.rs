@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    /// The text of the configuration file, if it has one.
+    file: Option<String>,
     options: Vec<String>,
     child: Option<Child>,
     dir: tempfile::TempDir,
@@ -25,13 +27,28 @@ impl RedisServer {
 
     /// Starts one with more options, as on the command line.
     pub fn with(options: &[&str]) -> Self {
+        let rest = ["--save", "", "--appendonly", "no"];
+        Self::of(None, &[&rest, options].concat(), 65_535)
+    }
+
+    /// Starts a sentinel with this configuration.
+    pub fn sentinel(file: &str) -> Self {
+        Self::of(Some(file.to_owned()), &["--sentinel"], 65_535)
+    }
+
+    /// Starts one with a configuration file or without, on a port of at most `highest`.
+    pub fn of(file: Option<String>, options: &[&str], highest: u16) -> Self {
         // The port is free when it is asked for; whoever is faster makes us ask for another.
-        for _ in 0..20 {
+        for _ in 0..200 {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
             let port = listener.local_addr().expect("bound").port();
             drop(listener);
+            if port > highest {
+                continue;
+            }
             let mut server = Self {
                 port,
+                file: file.clone(),
                 options: options.iter().map(ToString::to_string).collect(),
                 child: None,
                 dir: tempfile::tempdir().expect("a temporary directory"),
@@ -40,7 +57,7 @@ impl RedisServer {
                 return server;
             }
         }
-        panic!("redis-server did not start on any of 20 ports");
+        panic!("redis-server did not start on any of 200 ports");
     }
 
     /// The URL of database 0.
@@ -50,6 +67,11 @@ impl RedisServer {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it runs.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Freezes it: it keeps its connections and answers nothing.
@@ -88,9 +110,15 @@ impl RedisServer {
     }
 
     fn launch(&mut self) -> bool {
-        let child = Command::new("redis-server")
+        let mut command = Command::new("redis-server");
+        if let Some(file) = &self.file {
+            let path = self.dir.path().join("conf");
+            std::fs::write(&path, file).expect("a file in a directory of our own");
+            command.arg(path);
+        }
+        let child = command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .args(["--daemonize", "no"])
             .arg("--dir")
             .arg(self.dir.path())
             .args(&self.options)
@@ -139,14 +167,19 @@ impl Drop for RedisServer {
 
 /// Runs one command on a connection of its own.
 pub async fn run<T: redis::FromRedisValue>(server: &RedisServer, words: &[&str]) -> T {
+    try_run(server, words).await.expect("a reply")
+}
+
+/// The same, where it may fail.
+pub async fn try_run<T: redis::FromRedisValue>(
+    server: &RedisServer,
+    words: &[&str],
+) -> redis::RedisResult<T> {
     let client = redis::Client::open(server.url()).expect("a URL");
-    let mut link = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("it is up");
+    let mut link = client.get_multiplexed_async_connection().await?;
     let mut cmd = redis::cmd(words[0]);
     for word in &words[1..] {
         cmd.arg(word);
     }
-    cmd.query_async(&mut link).await.expect("a reply")
+    cmd.query_async(&mut link).await
 }

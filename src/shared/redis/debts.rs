@@ -78,9 +78,11 @@ impl Debts {
         book.purges.get(number).copied()
     }
 
-    /// The oldest purges, at most so many.
-    pub(super) fn purges(&self, most: usize) -> Vec<OwedPurge> {
-        self.0.lock().purges.values().take(most).copied().collect()
+    /// The oldest purges of entries that are `ours`, at most so many.
+    pub(super) fn purges(&self, most: usize, ours: impl Fn(EntryId) -> bool) -> Vec<OwedPurge> {
+        let book = self.0.lock();
+        let ours = book.purges.values().filter(|purge| ours(purge.id));
+        ours.take(most).copied().collect()
     }
 
     /// Strikes out a purge that the store has done, unless a later one took its place.
@@ -109,9 +111,11 @@ impl Debts {
         }
     }
 
-    /// Takes out the next lease to give back.
-    pub(super) fn next_ghost(&self) -> Option<Ghost> {
-        self.0.lock().ghosts.pop_front()
+    /// Takes out the next lease to give back of an entry that is `ours`.
+    pub(super) fn next_ghost(&self, ours: impl Fn(EntryId) -> bool) -> Option<Ghost> {
+        let mut book = self.0.lock();
+        let next = book.ghosts.iter().position(|ghost| ours(ghost.id))?;
+        book.ghosts.remove(next)
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
         assert_eq!(second.kind, PurgeKind::Hard);
         debts.purge_paid(second);
         assert_eq!(debts.purge_of(id(1)), None);
-        assert!(debts.purges(9).is_empty());
+        assert!(debts.purges(9, |_| true).is_empty());
     }
 
     #[test]
@@ -147,8 +151,8 @@ mod tests {
         assert!((0..most).all(|n| !debts.owe_purge(id(n), PurgeKind::Soft)));
         assert!(debts.owe_purge(id(most), PurgeKind::Soft));
         assert_eq!(debts.purge_of(id(0)), None);
-        assert_eq!(debts.purges(1)[0].id, id(1));
-        assert_eq!(debts.purges(usize::MAX).len(), PURGES);
+        assert_eq!(debts.purges(1, |_| true)[0].id, id(1));
+        assert_eq!(debts.purges(usize::MAX, |_| true).len(), PURGES);
     }
 
     #[test]
@@ -161,7 +165,26 @@ mod tests {
         debts.owe_release(ghost(1));
         debts.owe_release(ghost(2));
         debts.wanted(id(1), Token::from_bytes([7; 16]));
-        assert_eq!(debts.next_ghost(), Some(ghost(2)));
-        assert_eq!(debts.next_ghost(), None);
+        assert_eq!(debts.next_ghost(|_| true), Some(ghost(2)));
+        assert_eq!(debts.next_ghost(|_| true), None);
+    }
+
+    #[test]
+    fn one_shard_is_paid_without_the_others() {
+        let debts = Debts::new();
+        let token = Token::from_bytes([7; 16]);
+        for number in 1..=3 {
+            debts.owe_purge(id(number), PurgeKind::Hard);
+            let id = id(number);
+            debts.owe_release(Ghost { id, token });
+        }
+        let ours = |one| one == id(2);
+        assert_eq!(debts.purges(9, ours).len(), 1);
+        assert_eq!(debts.next_ghost(ours).map(|ghost| ghost.id), Some(id(2)));
+        assert_eq!(debts.next_ghost(ours), None);
+        assert_eq!(
+            debts.next_ghost(|_| true).map(|ghost| ghost.id),
+            Some(id(1))
+        );
     }
 }

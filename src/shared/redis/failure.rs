@@ -1,8 +1,12 @@
 //! What went wrong, and what it says about the server.
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::url::Host;
 use crate::error::Error;
+
+/// What a single server says that is none.
+pub(super) const NOT_HERE: &str = "it is one node of a cluster: the URL has to be redis+cluster://";
 
 /// Why an operation has no result.
 #[derive(Debug)]
@@ -11,12 +15,47 @@ pub(super) enum Failure {
     Dead(RedisError),
     /// The server answers, but does not do its work (loading, a replica, no permission).
     Refused(RedisError),
+    /// Where the server is could not be found out.
+    Nowhere(String),
+    /// The node of a cluster is well, but the entry is with another one, or on its way there.
+    Elsewhere(Elsewhere),
     /// What is stored under the name is not ours or not whole. The server is well.
     Foreign(String),
     /// No answer in time.
     Late,
     /// The operation was not sent: the breaker is open.
     Held,
+}
+
+/// What a node of a cluster says about an entry that it does not serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// The whole slot is with another node now.
+    Moved { slot: u16, to: Host },
+    /// This entry is, while the others of its slot follow.
+    Asked { to: Host },
+    /// Of its two keys only one has arrived: nobody can serve it for a moment.
+    Between,
+}
+
+impl Elsewhere {
+    fn read(error: &RedisError) -> Option<Self> {
+        let ErrorKind::Server(kind) = error.kind() else {
+            return None;
+        };
+        let there = || {
+            let (place, slot) = error.redirect_node()?;
+            let (name, port) = place.rsplit_once(':')?;
+            let (name, port) = (name.to_owned(), port.parse().ok()?);
+            Some((Host { name, port }, slot))
+        };
+        match kind {
+            ServerErrorKind::Moved => there().map(|(to, slot)| Self::Moved { slot, to }),
+            ServerErrorKind::Ask => there().map(|(to, _)| Self::Asked { to }),
+            ServerErrorKind::TryAgain => Some(Self::Between),
+            _ => None,
+        }
+    }
 }
 
 impl Failure {
@@ -30,7 +69,8 @@ impl Failure {
         match self {
             Self::Dead(error) if error.is_connection_refusal() => "connection refused".into(),
             Self::Dead(error) | Self::Refused(error) => error.to_string(),
-            Self::Foreign(what) => what.clone(),
+            Self::Foreign(what) | Self::Nowhere(what) => what.clone(),
+            Self::Elsewhere(_) => NOT_HERE.into(),
             Self::Late => "no answer in time".into(),
             Self::Held => "out of reach".into(),
         }
@@ -45,12 +85,15 @@ impl From<RedisError> for Failure {
         if error.is_unrecoverable_error() {
             return Self::Dead(error);
         }
+        if let Some(elsewhere) = Elsewhere::read(&error) {
+            return Self::Elsewhere(elsewhere);
+        }
         let text = error.to_string();
         // Before Redis 7 an error of a command in a script is wrapped, so its code is in the text.
         if text.contains("WRONGTYPE") {
             return Self::Foreign("the key holds another type of value".into());
         }
-        let plain = matches!(error.kind(), ErrorKind::Server(kind) if kind == redis::ServerErrorKind::ResponseError);
+        let plain = matches!(error.kind(), ErrorKind::Server(kind) if kind == ServerErrorKind::ResponseError);
         if plain && text.contains("user_script") {
             // The script stumbled over a field that is not what it writes itself.
             return Self::Foreign(text);
@@ -69,6 +112,8 @@ impl From<Failure> for Error {
                 Self::unavailable("redis refused the call").with_source(error)
             }
             Failure::Foreign(what) => Self::corrupt(format!("unexpected data in redis: {what}")),
+            Failure::Nowhere(what) => Self::unavailable(what),
+            Failure::Elsewhere(_) => Self::unavailable("the entry moves to another node of redis"),
             Failure::Late => Self::unavailable("redis did not answer in time"),
             Failure::Held => Self::unavailable("redis is out of reach"),
         }

@@ -5,7 +5,9 @@ use redis::Value;
 use super::events::{Heard, read};
 use super::names::Space;
 use super::reply::{Said, committed, content, mark_text, number, purged, said, yes};
-use super::url::Target;
+use super::tls::Tls;
+use super::topology::{Topology, slots};
+use super::url::{Host, Target};
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::shared::{Committed, Grant, PurgeKind, TierEvent};
@@ -28,6 +30,13 @@ pub fn replies(bytes: &[u8]) {
         }
         if let Ok(fence) = purged(value.clone()) {
             assert_eq!(purged(text(fence.to_string())).ok(), Some(fence));
+        }
+        let asked = Host {
+            name: "asked".into(),
+            port: 1,
+        };
+        for owned in slots::read(&value, &asked).into_iter().flatten() {
+            assert!(*owned.slots.start() < slots::SLOTS && *owned.slots.end() < slots::SLOTS);
         }
         if let Ok(Some((version, found))) = content(value) {
             let bulk = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
@@ -155,7 +164,7 @@ fn target(url: &str) {
             assert_eq!(again.to_string(), shown);
             assert_eq!(again.db, target.db);
         }
-        let _ = target.info();
+        let _ = Topology::new(&target, &Tls::default());
     }
     // The input in all places around a password.
     let half = url.len() / 2;
@@ -171,7 +180,10 @@ fn target(url: &str) {
         format!("{a}:{SECRET}@{b}"),
     ] {
         let text = match Target::parse(&planted) {
-            Ok(target) => format!("{target} {target:?} {:?}", target.info().err()),
+            Ok(target) => format!(
+                "{target} {target:?} {:?}",
+                Topology::new(&target, &Tls::default()).err()
+            ),
             Err(error) => format!("{error} {error:?}"),
         };
         assert!(!text.contains(SECRET), "{planted}: {text}");

@@ -20,10 +20,12 @@ pub(super) struct Gate(Mutex<State>);
 struct State {
     breaker: Breaker,
     links: Option<Links>,
-    /// Counts the connections. A late word about an older one changes nothing.
+    /// The number of the connection. A late word about an older one changes nothing.
     generation: u64,
     /// The newest connection is lost, perhaps before it was ever used.
     dead: bool,
+    /// Calls went through at some time: what comes is a recovery.
+    used: bool,
     shut_at: Moment,
     why: &'static str,
 }
@@ -35,6 +37,7 @@ impl Gate {
             links: None,
             generation: 0,
             dead: true,
+            used: false,
             shut_at: now,
             why: "not connected yet",
         }))
@@ -94,12 +97,20 @@ impl Gate {
         links.is_some()
     }
 
-    /// The number of a connection that is about to be made.
-    pub(super) fn begin(&self) -> u64 {
+    /// Notes that whatever connection there is, or is being made, must not be used any more.
+    pub(super) fn abandon(&self, now: Moment, why: &'static str) {
+        let links = {
+            let mut state = self.0.lock();
+            state.shut(now, why)
+        };
+        drop(links);
+    }
+
+    /// A connection with this number is about to be made.
+    pub(super) fn begin(&self, generation: u64) {
         let mut state = self.0.lock();
-        state.generation += 1;
+        state.generation = generation;
         state.dead = false;
-        state.generation
     }
 
     /// Lets calls through on this connection. False if it was lost meanwhile.
@@ -109,7 +120,8 @@ impl Gate {
             return false;
         }
         // The very first connection ends no outage.
-        let gently = state.generation > 1 && now.since(state.shut_at) > BLINK;
+        let gently = state.used && now.since(state.shut_at) > BLINK;
+        state.used = true;
         state.links = Some(links);
         state.breaker.close(now, gently);
         true

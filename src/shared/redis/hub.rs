@@ -1,4 +1,11 @@
 //! Whether the events of the fleet still reach us.
+//!
+//! One connection hears them, the *ear*: in a cluster every node passes on what any node was told.
+//! Each server in use sends heartbeats, which come back by the ear like all else: so a server whose
+//! events do not reach us is noticed as much as an ear that hears nothing at all.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -15,17 +22,28 @@ const LATE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Hub {
     listeners: Listeners,
-    beat: Mutex<Beat>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last number that was given to a connection or a heartbeat.
+    last: u64,
+    /// The connection that hears; 0 is none.
+    ear: u64,
+    /// What the listeners were told last: `Resumed` or `Lost`.
+    live: bool,
+    /// Of each connection in use.
+    beats: Vec<Beat>,
 }
 
 #[derive(Debug)]
 struct Beat {
-    /// The connection whose heartbeats count; 0 is none.
     generation: u64,
-    /// What the listeners were told last: `Resumed` or `Lost`.
-    live: bool,
+    /// The number of the heartbeat sent last.
     sent: u64,
     sent_at: Moment,
+    back: u64,
     back_at: Moment,
 }
 
@@ -33,14 +51,15 @@ impl Hub {
     pub(super) fn new() -> Self {
         Self {
             listeners: Listeners::new(),
-            beat: Mutex::new(Beat {
-                generation: 0,
-                live: false,
-                sent: 0,
-                sent_at: Moment::default(),
-                back_at: Moment::default(),
-            }),
+            state: Mutex::new(State::default()),
         }
+    }
+
+    /// The number of a new connection: no other one of this tier has it.
+    pub(super) fn number(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.last += 1;
+        state.last
     }
 
     pub(super) fn tell(&self, event: TierEvent) {
@@ -53,7 +72,7 @@ impl Hub {
         let mut told = true;
         // The state may change between the look and the telling; the last word has to be true.
         loop {
-            let live = self.beat.lock().live;
+            let live = self.state.lock().live;
             let Some(listener) = listener.upgrade().filter(|_| live != told) else {
                 return;
             };
@@ -66,64 +85,118 @@ impl Hub {
         }
     }
 
-    /// The subscription stands, on this connection.
-    pub(super) fn up(&self, generation: u64, now: Moment) {
-        {
-            let mut beat = self.beat.lock();
-            beat.generation = generation;
-            beat.live = true;
-            beat.back_at = now;
+    /// Makes this connection the ear if there is none. True if it is now to subscribe, and then to
+    /// say [`up`](Self::up).
+    pub(super) fn claim(&self, generation: u64) -> bool {
+        let mut state = self.state.lock();
+        let free = state.ear == 0;
+        if free {
+            state.ear = generation;
         }
-        self.tell(TierEvent::Resumed);
+        free
     }
 
-    /// The subscription broke.
-    pub(super) fn down(&self) {
-        let was = {
-            let mut beat = self.beat.lock();
-            // A heartbeat that a dying connection still brings must not be taken for life.
-            beat.generation = 0;
-            std::mem::replace(&mut beat.live, false)
+    /// This connection is in use, and if it is the ear, it hears.
+    pub(super) fn up(&self, generation: u64, now: Moment) {
+        let live = {
+            let mut state = self.state.lock();
+            state.live |= state.ear == generation;
+            state.beats.retain(|beat| beat.generation != generation);
+            state.beats.push(Beat {
+                generation,
+                sent: 0,
+                sent_at: now,
+                back: 0,
+                back_at: now,
+            });
+            if state.ear == generation {
+                // What the ear before this one did not hear of them is no fault of theirs.
+                for beat in &mut state.beats {
+                    beat.back_at = now;
+                    beat.back = beat.sent;
+                }
+            }
+            state.live
         };
-        if was {
+        // Also where another one is the ear: what this server said while it was out of reach may
+        // not have got through to that one either.
+        if live {
+            self.tell(TierEvent::Resumed);
+        }
+    }
+
+    /// This connection is gone. True if it was the ear: there is none now.
+    pub(super) fn down(&self, generation: u64) -> bool {
+        let (was_ear, was_live) = {
+            let mut state = self.state.lock();
+            state.beats.retain(|beat| beat.generation != generation);
+            let was_ear = state.ear == generation;
+            // A heartbeat that a dying connection still brings must not be taken for life.
+            (was_ear, was_ear && state.deafen())
+        };
+        if was_live {
             self.tell(TierEvent::Lost);
         }
+        was_ear
     }
 
-    /// The number of the heartbeat that is sent now.
-    pub(super) fn pulse(&self, now: Moment) -> u64 {
-        let mut beat = self.beat.lock();
-        beat.sent += 1;
-        beat.sent_at = now;
-        beat.sent
+    /// The number of the heartbeat that this connection sends now.
+    pub(super) fn pulse(&self, generation: u64, now: Moment) -> u64 {
+        let mut state = self.state.lock();
+        state.last += 1;
+        let number = state.last;
+        if let Some(beat) = state.beat(generation) {
+            beat.sent = number;
+            beat.sent_at = now;
+        }
+        number
     }
 
-    /// A heartbeat came back. It proves that whatever was published before it has been heard.
+    /// A heartbeat was heard on this connection. It proves that whatever its sender published
+    /// before it has been heard; once all have come back, that nothing is outstanding.
     pub(super) fn pulse_back(&self, generation: u64, number: u64, now: Moment) {
-        let (gap, late) = {
-            let mut beat = self.beat.lock();
-            if beat.generation != generation || beat.sent != number {
+        let (gap, late, all) = {
+            let mut state = self.state.lock();
+            let heard = state.ear == generation && state.live;
+            let beat = state.beats.iter_mut().find(|beat| beat.sent == number);
+            let Some(beat) = beat.filter(|_| heard) else {
                 return;
-            }
+            };
             // This process, or the server, stood still in between: what it proves is long ago. The
             // connection is well, though, so that is no reason to stop asking: what is held is
             // checked, at once.
             let late = now.since(beat.sent_at) > LATE;
             let gap = late || now.since(beat.back_at) > LATE;
             beat.back_at = now;
-            (gap, late)
+            beat.back = number;
+            let all = state.beats.iter().all(|beat| beat.back == beat.sent);
+            (gap, late, all)
         };
         if gap {
             self.tell(TierEvent::Resumed);
         }
-        if !late {
+        if all && !late {
             self.tell(TierEvent::Alive);
         }
     }
 
-    /// No heartbeat came back for too long.
-    pub(super) fn is_silent(&self, now: Moment) -> bool {
-        now.since(self.beat.lock().back_at) > LATE
+    /// No heartbeat of this connection came back for too long.
+    pub(super) fn is_silent(&self, generation: u64, now: Moment) -> bool {
+        let mut state = self.state.lock();
+        (state.beat(generation)).is_some_and(|beat| now.since(beat.back_at) > LATE)
+    }
+
+    /// Whether this connection is the one that hears.
+    pub(super) fn is_ear(&self, generation: u64) -> bool {
+        self.state.lock().ear == generation
+    }
+
+    /// The ear is cut off from what others are told: somebody else has to be it.
+    pub(super) fn deafen(&self) {
+        let was_live = self.state.lock().deafen();
+        if was_live {
+            self.tell(TierEvent::Lost);
+        }
     }
 
     /// It was this process that stood still: the connection may be well, but its events come late.
@@ -131,9 +204,11 @@ impl Hub {
     /// Not `Lost`: nobody asks the store then, and what changed in the pause would be served on.
     pub(super) fn paused(&self, now: Moment) {
         let live = {
-            let mut beat = self.beat.lock();
-            beat.back_at = now;
-            beat.live
+            let mut state = self.state.lock();
+            for beat in &mut state.beats {
+                beat.back_at = now;
+            }
+            state.live
         };
         if live {
             self.tell(TierEvent::Resumed);
@@ -141,85 +216,15 @@ impl Hub {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    #[derive(Default)]
-    struct Notes(std::sync::Mutex<Vec<TierEvent>>);
-
-    impl Listener for Notes {
-        fn event(&self, event: TierEvent) {
-            self.0.lock().unwrap().push(event);
-        }
+impl State {
+    fn beat(&mut self, generation: u64) -> Option<&mut Beat> {
+        let mut beats = self.beats.iter_mut();
+        beats.find(|beat| beat.generation == generation)
     }
 
-    impl Notes {
-        fn take(&self) -> Vec<TierEvent> {
-            std::mem::take(&mut self.0.lock().unwrap())
-        }
-    }
-
-    fn hub() -> (Hub, Arc<Notes>) {
-        let hub = Hub::new();
-        hub.up(1, at(0));
-        let notes = Arc::new(Notes::default());
-        let listener: Weak<dyn Listener> = Arc::<Notes>::downgrade(&notes);
-        hub.add(listener);
-        (hub, notes)
-    }
-
-    fn at(ms: i64) -> Moment {
-        Moment::from_micros(ms * 1_000)
-    }
-
-    #[test]
-    fn a_heartbeat_back_in_time_says_alive() {
-        let (hub, notes) = hub();
-        let number = hub.pulse(at(1_000));
-        hub.pulse_back(1, number, at(1_001));
-        assert_eq!(notes.take(), [TierEvent::Alive]);
-        // Nobody else's, and none of a connection that was given up.
-        hub.pulse_back(1, number + 1, at(1_002));
-        hub.pulse_back(2, number, at(1_002));
-        assert_eq!(notes.take(), []);
-    }
-
-    #[test]
-    fn a_late_heartbeat_says_resumed_and_only_the_next_one_alive() {
-        let (hub, notes) = hub();
-        let number = hub.pulse(at(1_000));
-        hub.pulse_back(1, number, at(9_000));
-        assert_eq!(notes.take(), [TierEvent::Resumed]);
-        let number = hub.pulse(at(9_001));
-        hub.pulse_back(1, number, at(9_002));
-        assert_eq!(notes.take(), [TierEvent::Alive]);
-    }
-
-    #[test]
-    fn a_process_that_stood_still_has_what_it_holds_checked_and_never_stops_asking() {
-        let (hub, notes) = hub();
-        assert!(!hub.is_silent(at(2_999)) && hub.is_silent(at(3_001)));
-        hub.paused(at(60_000));
-        let number = hub.pulse(at(60_000));
-        hub.pulse_back(1, number, at(60_001));
-        assert_eq!(notes.take(), [TierEvent::Resumed, TierEvent::Alive]);
-        // With the connection lost, there is nothing to ask.
-        hub.down();
-        hub.paused(at(120_000));
-        assert_eq!(notes.take(), [TierEvent::Lost]);
-    }
-
-    #[test]
-    fn a_listener_that_comes_while_the_subscription_is_down_is_told() {
-        let (hub, notes) = hub();
-        hub.down();
-        hub.down();
-        assert_eq!(notes.take(), [TierEvent::Lost]);
-        let late = Arc::new(Notes::default());
-        let listener: Weak<dyn Listener> = Arc::<Notes>::downgrade(&late);
-        hub.add(listener);
-        assert_eq!(late.take(), [TierEvent::Lost]);
+    /// True if the listeners have to be told.
+    fn deafen(&mut self) -> bool {
+        self.ear = 0;
+        std::mem::replace(&mut self.live, false)
     }
 }

@@ -1,11 +1,15 @@
-//! The two connections: one for what is small and urgent, one for bodies.
+//! The two connections to a server: one for what is small and urgent, one for bodies.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::aio::{MultiplexedConnection, SendError};
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
+use redis::aio::{ConnectionLike, MultiplexedConnection, SendError};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisFuture, RedisResult,
+    Value,
+};
 
+use super::way::Way;
 use super::{Inner, events};
 use crate::clock::{Clock, SystemClock};
 
@@ -17,17 +21,67 @@ const QUEUE: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     /// Leases, purges and events.
-    pub(super) control: MultiplexedConnection,
+    pub(super) control: Conn,
     /// Bodies.
-    pub(super) bulk: MultiplexedConnection,
+    pub(super) bulk: Conn,
 }
 
-/// Opens both and subscribes. No call of theirs outlives `limit`; callers have their own, shorter
-/// one.
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Conn {
+    link: MultiplexedConnection,
+    /// Each command is about an entry that this node of a cluster does not own yet.
+    asking: bool,
+}
+
+impl Links {
+    /// The same, for an entry that is on its way to this node.
+    pub(super) fn asking(mut self) -> Self {
+        self.control.asking = true;
+        self.bulk.asking = true;
+        self
+    }
+
+    /// From now on events are heard.
+    pub(super) async fn listen(&mut self, channels: &[&str]) -> RedisResult<()> {
+        self.control.link.subscribe(channels).await
+    }
+}
+
+impl ConnectionLike for Conn {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        if !self.asking {
+            return self.link.req_packed_command(cmd);
+        }
+        Box::pin(async move {
+            // In one piece: the permission is for the one next command of the connection, which
+            // others send on, too.
+            let mut pipe = redis::pipe();
+            pipe.cmd("ASKING").add_command(cmd.clone());
+            let mut values = self.link.req_packed_commands(&pipe, 1, 1).await?;
+            Ok(values.pop().unwrap_or(Value::Nil))
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.link.req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.link.get_db()
+    }
+}
+
+/// Opens both. No call of theirs outlives `limit`; callers have their own, shorter one.
 pub(super) async fn open(
     inner: &Weak<Inner>,
+    way: &Arc<Way>,
     client: &Client,
-    channels: &[&str],
     generation: u64,
     limit: Duration,
 ) -> RedisResult<Links> {
@@ -35,28 +89,37 @@ pub(super) async fn open(
         .set_connection_timeout(Some(limit))
         .set_response_timeout(Some(limit))
         .set_pipeline_buffer_size(QUEUE);
-    let ours = inner.clone();
-    let control = config
-        .clone()
-        .set_push_sender(move |push| heard(&ours, generation, &push));
-    let ours = inner.clone();
-    let bulk = config.set_push_sender(move |push| heard(&ours, generation, &push));
-    let (mut control, bulk) = tokio::try_join!(
+    let config = || {
+        // Weak: the way owns the connection, whose task owns this.
+        let (inner, way) = (Weak::clone(inner), Arc::downgrade(way));
+        config.clone().set_push_sender(move |push| {
+            let (Some(inner), Some(way)) = (inner.upgrade(), way.upgrade()) else {
+                return Err(SendError);
+            };
+            heard(&inner, &way, generation, &push);
+            Ok(())
+        })
+    };
+    let (control, bulk) = (config(), config());
+    let (control, bulk) = tokio::try_join!(
         client.get_multiplexed_async_connection_with_config(&control),
         client.get_multiplexed_async_connection_with_config(&bulk),
     )?;
-    control.subscribe(channels).await?;
-    Ok(Links { control, bulk })
+    let conn = |link| Conn {
+        link,
+        asking: false,
+    };
+    Ok(Links {
+        control: conn(control),
+        bulk: conn(bulk),
+    })
 }
 
 /// Called by the task that reads the socket, so that an event is not a task switch late.
-fn heard(inner: &Weak<Inner>, generation: u64, push: &PushInfo) -> Result<(), SendError> {
-    let Some(inner) = inner.upgrade() else {
-        return Err(SendError);
-    };
+fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) {
     match push.kind {
         // Either connection's end is the end of both: they reach the same server.
-        PushKind::Disconnection => inner.lost(generation, "the connection was closed"),
+        PushKind::Disconnection => way.lost(generation, "the connection was closed"),
         PushKind::Message => match events::read(&push.data, &inner.space.pulse) {
             Some(events::Heard::Event(event)) => inner.hub.tell(event),
             Some(events::Heard::Pulse(number)) => {
@@ -67,5 +130,4 @@ fn heard(inner: &Weak<Inner>, generation: u64, push: &PushInfo) -> Result<(), Se
         },
         _ => {}
     }
-    Ok(())
 }

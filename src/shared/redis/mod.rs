@@ -4,6 +4,7 @@
 //! ever making a request wait for a server that is not there.
 
 mod breaker;
+mod builder;
 mod debts;
 mod events;
 mod failure;
@@ -18,24 +19,28 @@ mod payments;
 mod reply;
 mod script;
 mod supervisor;
+mod tls;
+mod topology;
 mod url;
+mod watch;
+mod way;
 mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
-
+pub use self::builder::RedisTierBuilder;
 use self::debts::Debts;
-use self::gate::Gate;
 use self::hub::Hub;
 use self::names::Space;
+use self::topology::Topology;
 use self::url::Target;
-use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 
-/// The shared tier in a Redis (6.0 or later) or Valkey server.
+/// The shared tier in Redis (6.0 or later) or Valkey: one server, a master and its replicas watched
+/// over by Sentinel, or a Cluster. Which it is says the URL; [`docs::redis`](crate::docs::redis) has
+/// all forms of it, the least rights that its user needs, and what is advised for each.
 ///
 /// Clones share the connections. A task of the runtime that [`connect`](Self::connect) was called
 /// on keeps them up; it ends when the last clone is dropped, and with its runtime.
@@ -50,15 +55,12 @@ pub struct RedisTier {
 
 struct Inner {
     target: Target,
-    client: redis::Client,
+    topology: Topology,
     space: Space,
     namespace: String,
     timeout: Duration,
-    gate: Gate,
     hub: Hub,
     debts: Debts,
-    /// Wakes the supervisor: the gate was shut, something is owed, or all this is dropped.
-    wake: Arc<Notify>,
 }
 
 impl RedisTier {
@@ -70,20 +72,18 @@ impl RedisTier {
         Self::builder(url).connect().await
     }
 
-    /// Settings for a connection to this URL: `redis://[[user]:password@]host[:port][/db]`.
+    /// Settings for a connection to this URL: `redis://[[user]:password@]host[:port][/db]`, or one of
+    /// the other forms in [`docs::redis`](crate::docs::redis).
     #[must_use]
     pub fn builder(url: &str) -> RedisTierBuilder {
-        RedisTierBuilder {
-            url: url.to_owned(),
-            namespace: "default".to_owned(),
-            timeout: Duration::from_millis(100),
-        }
+        RedisTierBuilder::new(url)
     }
 
-    /// Whether calls go to the server now; if not, they fail at once.
+    /// Whether calls go to the server now; if not, they fail at once. With a cluster: whether any
+    /// do.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        !self.inner.gate.is_shut()
+        self.inner.topology.is_up()
     }
 }
 
@@ -98,101 +98,9 @@ impl fmt::Debug for RedisTier {
     }
 }
 
-impl Inner {
-    /// Notes that a connection is gone, and has the supervisor make a new one at once.
-    fn lost(&self, generation: u64, why: &'static str) {
-        if self.gate.lost(generation, SystemClock.now(), why) {
-            self.wake.notify_one();
-        }
-    }
-}
-
 impl Drop for Inner {
+    /// Ends the tasks.
     fn drop(&mut self) {
-        self.wake.notify_one();
-    }
-}
-
-/// Settings of a [`RedisTier`].
-#[derive(Clone)]
-pub struct RedisTierBuilder {
-    url: String,
-    namespace: String,
-    timeout: Duration,
-}
-
-impl RedisTierBuilder {
-    /// Keeps caches apart that share a server: nodes of one fleet have the same namespace. 1 to 64
-    /// of `a-z A-Z 0-9 . _ -`. Default: `default`.
-    #[must_use]
-    pub fn namespace(mut self, namespace: &str) -> Self {
-        namespace.clone_into(&mut self.namespace);
-        self
-    }
-
-    /// Most time one call may take, from 1 ms to 10 s. Too short, and bodies do not fit in, so
-    /// that a healthy server counts as failing; too long, and requests wait for a sick one (five
-    /// times this long, until it is given up). Default: 100 ms.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Connects, taking about a second at most.
-    ///
-    /// A server that cannot be reached, or refuses the password, is not an error: it is logged,
-    /// the tier starts out of reach, and goes on trying.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is wrong. The text never holds
-    /// the password.
-    ///
-    /// # Cancellation
-    /// Dropping the future drops the tier.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub async fn connect(self) -> Result<RedisTier, Error> {
-        let target = Target::parse(&self.url)?;
-        let space = Space::new(&self.namespace, target.db)?;
-        if !(Duration::from_millis(1)..=Duration::from_secs(10)).contains(&self.timeout) {
-            return Err(Error::config(format!(
-                "redis timeout: 1ms to 10s are allowed, got {:?}",
-                self.timeout
-            )));
-        }
-        let unusable = |_| Error::config(format!("redis url: {target} cannot be used"));
-        let client = target
-            .info()
-            .and_then(redis::Client::open)
-            .map_err(unusable)?;
-        let wake = Arc::new(Notify::new());
-        let inner = Arc::new(Inner {
-            target,
-            client,
-            space,
-            namespace: self.namespace,
-            timeout: self.timeout,
-            gate: Gate::new(SystemClock.now()),
-            hub: Hub::new(),
-            debts: Debts::new(),
-            wake: Arc::clone(&wake),
-        });
-        let (first, tried) = oneshot::channel();
-        tokio::spawn(supervisor::run(Arc::downgrade(&inner), wake, first));
-        // An error would mean that the runtime is shutting down.
-        let _ = tried.await;
-        Ok(RedisTier { inner })
-    }
-}
-
-impl fmt::Debug for RedisTierBuilder {
-    /// Leaves out the URL: it may hold a password, and may not be well-formed yet.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisTierBuilder")
-            .field("namespace", &self.namespace)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        self.topology.end();
     }
 }

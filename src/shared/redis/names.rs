@@ -1,5 +1,6 @@
 //! What things are called in the store.
 
+use super::topology::slots;
 use crate::error::Error;
 use crate::key::EntryId;
 
@@ -40,6 +41,16 @@ impl Space {
             pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
             channel,
         })
+    }
+
+    /// The slot of a cluster that an entry is in.
+    pub(super) fn slot(&self, id: EntryId) -> u16 {
+        slots::of_tag(format!("{}:{id}", self.prefix).as_bytes())
+    }
+
+    /// What a node listens to.
+    pub(super) fn channels(&self) -> [&str; 2] {
+        [&self.channel, &self.pulse]
     }
 
     pub(super) fn names(&self, id: EntryId) -> Names {

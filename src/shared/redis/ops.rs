@@ -3,10 +3,13 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout_at};
+
 use super::breaker::Call;
 use super::debts::Ghost;
-use super::failure::Failure;
+use super::failure::{Elsewhere, Failure, NOT_HERE};
 use super::link::Links;
+use super::way::Way;
 use super::{Inner, RedisTier, reply, wire};
 use crate::clock::{Clock, SystemClock};
 use crate::entry::Fence;
@@ -20,6 +23,10 @@ use crate::shared::{
 
 /// How often a question is put again because the entry changed between its two halves.
 const ROUNDS: usize = 3;
+/// How often an entry is followed from node to node of a cluster.
+const HOPS: usize = 4;
+/// How long to wait for the second key of an entry to follow the first one to another node.
+const BETWEEN: Duration = Duration::from_millis(10);
 
 impl SharedTier for RedisTier {
     fn acquire(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, Error>> {
@@ -31,7 +38,7 @@ impl SharedTier for RedisTier {
                 ask: (!ask.peek).then_some(&ask),
             };
             let act = |links| inner.ask(links, &ask);
-            let result = inner.call(Call::Question, ask.within, act).await;
+            let result = inner.call(ask.id, Call::Question, ask.within, act).await;
             if matches!(result, Ok(_) | Err(Failure::Held)) {
                 ghost.ask = None;
             }
@@ -47,7 +54,9 @@ impl SharedTier for RedisTier {
                 inner.deliver_purge_of(&mut links, commit.id).await?;
                 wire::commit(&mut links.bulk, &inner.space, commit).await
             };
-            Ok(inner.call(Call::Followup, commit.within, act).await?)
+            Ok(inner
+                .call(commit.id, Call::Followup, commit.within, act)
+                .await?)
         })
     }
 
@@ -57,7 +66,9 @@ impl SharedTier for RedisTier {
             let act = |mut links: Links| async move {
                 wire::renew(&mut links.control, &inner.space, &renew).await
             };
-            Ok(inner.call(Call::Followup, renew.within, act).await?)
+            Ok(inner
+                .call(renew.id, Call::Followup, renew.within, act)
+                .await?)
         })
     }
 
@@ -67,7 +78,9 @@ impl SharedTier for RedisTier {
             let act = |mut links: Links| async move {
                 wire::release(&mut links.control, &inner.space, &release, GRACE).await
             };
-            Ok(inner.call(Call::Followup, release.within, act).await?)
+            Ok(inner
+                .call(release.id, Call::Followup, release.within, act)
+                .await?)
         })
     }
 
@@ -87,7 +100,7 @@ impl SharedTier for RedisTier {
                 inner.deliver_purge_of(&mut links, id).await?;
                 wire::purge(&mut links.control, &inner.space, id, kind).await
             };
-            let result = inner.call(Call::Followup, within, act).await;
+            let result = inner.call(id, Call::Followup, within, act).await;
             // What is not ours cannot be purged, ever.
             if matches!(result, Ok(_) | Err(Failure::Foreign(_))) {
                 owed.purge = None;
@@ -103,12 +116,14 @@ impl SharedTier for RedisTier {
 
 impl Inner {
     /// One call: refused at once if the gate is shut, else bounded by the shorter of `within` and
-    /// the tier's own limit, and its outcome noted.
+    /// the tier's own limit, and its outcome noted. In a cluster it follows the entry, within the
+    /// same bound; so `act` may be called again, from its beginning.
     async fn call<T, F>(
         &self,
+        id: EntryId,
         call: Call,
         within: Duration,
-        act: impl FnOnce(Links) -> F,
+        act: impl Fn(Links) -> F,
     ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -117,28 +132,58 @@ impl Inner {
         if limit.is_zero() {
             return Err(Failure::Held);
         }
-        let (links, generation) = self.gate.enter(SystemClock.now(), call)?;
-        let result = tokio::time::timeout(limit, act(links))
-            .await
-            .unwrap_or(Err(Failure::Late));
-        self.note(generation, limit, result.as_ref().err());
-        result
+        let until = Instant::now() + limit;
+        let way = self.topology.way_to(&self.space, id);
+        let mut way = way.ok_or(Failure::Held)?;
+        let mut asking = false;
+        let mut hops = 0;
+        loop {
+            let (links, generation) = way.gate.enter(SystemClock.now(), call)?;
+            let links = if asking { links.asking() } else { links };
+            let result = timeout_at(until, act(links)).await;
+            let result = result.unwrap_or(Err(Failure::Late));
+            self.note(&way, generation, limit, result.as_ref().err());
+            hops += 1;
+            let (Err(Failure::Elsewhere(elsewhere)), true) = (&result, hops < HOPS) else {
+                return result;
+            };
+            let Some(next) = self.topology.follow(&way, elsewhere) else {
+                return result;
+            };
+            way = next;
+            match elsewhere {
+                Elsewhere::Moved { .. } => asking = false,
+                Elsewhere::Asked { .. } => asking = true,
+                // The same again, at whichever end of the move this was.
+                Elsewhere::Between => sleep(BETWEEN.mul_f64(0.5 + fastrand::f64())).await,
+            }
+        }
     }
 
     /// Tells the gate how a call went.
-    pub(super) fn note(&self, generation: u64, limit: Duration, failure: Option<&Failure>) {
+    pub(super) fn note(
+        &self,
+        way: &Way,
+        generation: u64,
+        limit: Duration,
+        failure: Option<&Failure>,
+    ) {
         let now = SystemClock.now();
         match failure {
-            None | Some(Failure::Foreign(_)) => self.gate.answered(generation, now),
+            None | Some(Failure::Foreign(_)) => way.gate.answered(generation, now),
+            Some(Failure::Elsewhere(_)) if way.node.is_some() => {
+                way.gate.answered(generation, now);
+            }
+            Some(Failure::Elsewhere(_)) => way.lost(generation, NOT_HERE),
             // A caller in a hurry is not the server's fault.
             Some(Failure::Late) if limit * 2 < self.timeout => {}
             Some(Failure::Late | Failure::Refused(_)) => {
-                if self.gate.failed(generation, now) {
-                    self.wake.notify_one();
+                if way.gate.failed(generation, now) {
+                    way.wake();
                 }
             }
-            Some(Failure::Dead(_)) => self.lost(generation, "the connection was closed"),
-            Some(Failure::Held) => {}
+            Some(Failure::Dead(_)) => way.lost(generation, "the connection was closed"),
+            Some(Failure::Held | Failure::Nowhere(_)) => {}
         }
     }
 
@@ -220,7 +265,7 @@ impl Drop for GhostGuard<'_> {
                 id: ask.id,
                 token: ask.token,
             });
-            self.inner.wake.notify_one();
+            self.inner.topology.wake_for(&self.inner.space, ask.id);
         }
     }
 }
@@ -240,7 +285,7 @@ impl Drop for PurgeGuard<'_> {
                     "too many purges could not be delivered: the oldest one is given up"
                 );
             }
-            self.inner.wake.notify_one();
+            self.inner.topology.wake_for(&self.inner.space, id);
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::debts::OwedPurge;
 use super::failure::Failure;
 use super::link::Links;
+use super::way::Way;
 use super::{Inner, wire};
 use crate::shared::Release;
 use crate::shared::limits::GRACE;
@@ -15,14 +16,21 @@ use crate::shared::limits::GRACE;
 /// Purges that go in one round trip.
 const BATCH: usize = 100;
 
-/// Delivers all purges, then gives back all leases that nobody has. What fails stays owed.
+/// Delivers all purges to this server that are for it, then gives back all leases there that nobody
+/// has. What fails stays owed.
 ///
 /// # Errors
 /// The first failure; each step takes at most `limit`.
-pub(super) async fn pay(inner: &Inner, links: &mut Links, limit: Duration) -> Result<(), Failure> {
+pub(super) async fn pay(
+    inner: &Inner,
+    way: &Way,
+    links: &mut Links,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let ours = |id| inner.topology.leads_to(way, &inner.space, id);
     let in_time = |result: Result<_, _>| result.unwrap_or(Err(Failure::Late));
     loop {
-        let owed = inner.debts.purges(BATCH);
+        let owed = inner.debts.purges(BATCH, ours);
         let Some((first, rest)) = owed.split_first() else {
             break;
         };
@@ -32,7 +40,7 @@ pub(super) async fn pay(inner: &Inner, links: &mut Links, limit: Duration) -> Re
             in_time(timeout(limit, many(inner, links, rest)).await)?;
         }
     }
-    while let Some(ghost) = inner.debts.next_ghost() {
+    while let Some(ghost) = inner.debts.next_ghost(ours) {
         let release = Release {
             id: ghost.id,
             token: ghost.token,

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
+use super::link::Conn;
 use super::names::Names;
 
 /// A script: named by the digest of its text, so two versions of this crate cannot clash.
@@ -40,7 +40,7 @@ impl Script {
     /// in one atomic step, so that a second flush in between cannot fail the call.
     pub(super) async fn run(
         &self,
-        link: &mut MultiplexedConnection,
+        link: &mut Conn,
         names: &Names,
         arguments: impl Fn(&mut Cmd),
     ) -> RedisResult<Value> {

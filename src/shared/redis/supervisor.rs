@@ -1,22 +1,19 @@
-//! The one task that makes connections, watches them, and pays debts.
+//! The task that makes connections to one server, and makes them again.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::link::{self, Links};
+use super::watch::{leave, watch};
+use super::way::Way;
 use super::{Inner, payments, wire};
-use crate::clock::{Clock, Moment, SystemClock};
-use crate::key::EntryId;
+use crate::clock::{Clock, SystemClock};
 use crate::shared::{Ask, Release, Token};
 
-/// A heartbeat is sent this often.
-const BEAT: Duration = Duration::from_secs(1);
-/// Beats further apart than this mean that this process stood still.
-const STOOD_STILL: Duration = Duration::from_secs(2);
 /// Most time for one attempt to connect. Long against [`REFUSED`]: an attempt that hangs in a
 /// frozen server's queue is answered the moment it thaws.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -30,111 +27,152 @@ const SILENT: Duration = Duration::from_secs(1);
 /// A connection that held this long was a good one: the next attempt starts at once.
 const HELD: Duration = Duration::from_secs(5);
 
-/// Runs until the tier is dropped. `first` is told when the first attempt has ended, either way.
-pub(super) async fn run(inner: Weak<Inner>, wake: Arc<Notify>, first: oneshot::Sender<()>) {
+/// Runs until the tier is dropped or the way retired. `first` is told when the first attempt has
+/// ended, however it did.
+pub(super) async fn run(inner: Weak<Inner>, way: Arc<Way>, first: oneshot::Sender<()>) {
     let mut first = Some(first);
     let mut attempts = 0;
     let mut told = String::new();
     loop {
-        let Some(strong) = inner.upgrade() else {
+        let Some(strong) = inner.upgrade().filter(|_| !way.is_retired()) else {
             return;
         };
-        let raised = raise(&strong, &inner).await;
-        let target = strong.target.to_string();
+        let raised = raise(&strong, &inner, &way).await;
+        let name = name(&strong, &way);
         drop(strong);
         if let Some(first) = first.take() {
             // Nobody waits if the call to connect was dropped.
             let _ = first.send(());
         }
-        let longest = match raised {
+        let mut longest = REFUSED;
+        let mut failed = None;
+        match raised {
             Ok(generation) => {
-                tracing::info!(target: "bellwether::redis", "redis at {target} is in use");
+                tracing::info!(target: "bellwether::redis", "{name} is in use");
                 told.clear();
                 let since = SystemClock.now();
-                let Some(why) = watch(&inner, &wake, generation).await else {
+                let Some(why) = watch(&inner, &way, generation).await else {
                     return;
                 };
                 tracing::warn!(
                     target: "bellwether::redis",
-                    "redis at {target} is no longer in use ({why}): serving without the shared tier"
+                    "{name} is no longer in use ({why}): serving without it"
                 );
                 if SystemClock.now().since(since) >= HELD {
                     attempts = 0;
                     continue;
                 }
-                REFUSED
             }
             Err(failure) => {
-                let words = failure.words();
-                // One line per reason, not per attempt.
-                if words != told {
-                    tracing::warn!(
-                        target: "bellwether::redis",
-                        "redis at {target} cannot be used ({words}): serving without the shared \
-                         tier, and trying again"
-                    );
-                    told = words;
+                if !matches!(failure, Failure::Dead(_)) {
+                    longest = SILENT;
                 }
-                match failure {
-                    Failure::Dead(_) => REFUSED,
-                    _ => SILENT,
-                }
+                failed = Some(failure.words());
             }
-        };
+        }
+        if way.has_turned() {
+            attempts = 0;
+            continue;
+        }
+        // One line per reason, not per attempt.
+        if let Some(words) = failed.filter(|words| *words != told) {
+            tracing::warn!(
+                target: "bellwether::redis",
+                "{name} cannot be used ({words}): serving without it, and trying again"
+            );
+            told = words;
+        }
         let wait = FIRST.saturating_mul(1 << attempts).min(longest);
         attempts = (attempts + 1).min(8);
         // Full jitter: a fleet that lost its server together does not come back together.
-        if !rest(&inner, &wake, wait.mul_f64(fastrand::f64())).await {
-            return;
-        }
+        let wait = wait.mul_f64(fastrand::f64());
+        // Not less than a moment: a server that accepts and fails at once is no reason to spin.
+        rest(&inner, &way, wait.max(Duration::from_millis(10))).await;
     }
 }
 
-/// Waits. False if the tier was dropped meanwhile.
-async fn rest(inner: &Weak<Inner>, wake: &Notify, wait: Duration) -> bool {
-    // Not less than a moment: a server that accepts and fails at once is no reason to spin.
-    let sleep = sleep(wait.max(Duration::from_millis(10)));
-    tokio::pin!(sleep);
-    loop {
-        tokio::select! {
-            () = &mut sleep => return true,
-            () = wake.notified() => {
-                if inner.strong_count() == 0 {
-                    return false;
-                }
+/// In words, for a log line.
+fn name(inner: &Inner, way: &Way) -> String {
+    match &way.node {
+        Some(node) => format!("node {node} of {}", inner.target),
+        None => format!("redis at {}", inner.target),
+    }
+}
+
+/// Waits, but not on after a turn, nor when the tier was dropped meanwhile.
+async fn rest(inner: &Weak<Inner>, way: &Way, wait: Duration) {
+    let gone = async {
+        loop {
+            way.woken().await;
+            if inner.strong_count() == 0 || way.has_turned() {
+                return;
             }
         }
-    }
+    };
+    // Either way there is a next attempt, or the end.
+    let _ = timeout(wait, gone).await;
 }
 
 /// Makes the connections and lets calls through: subscription first, then what is owed, then
 /// `Resumed`, then the gate. So when the first call goes, no event is missed any more and nothing
 /// that this node purged is there to be read.
-async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>) -> Result<u64, Failure> {
-    let generation = inner.gate.begin();
+async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result<u64, Failure> {
+    let generation = inner.hub.number();
+    way.gate.begin(generation);
     let limit = ATTEMPT.max(inner.timeout);
-    let channels = [inner.space.channel.as_str(), inner.space.pulse.as_str()];
-    let attempt = async {
-        let mut links = link::open(weak, &inner.client, &channels, generation, limit).await?;
-        probe(inner, &mut links).await?;
+    // Boxed: the client's way to a connection is 20 KB of state.
+    let attempt = Box::pin(async {
+        let client = inner.topology.find(way).await?;
+        let mut links = link::open(weak, way, &client, generation, limit).await?;
+        match probe(inner, way, &mut links).await {
+            // It is well. Whoever asks next is sent on by the way that this says.
+            Err(Failure::Elsewhere(elsewhere)) if way.node.is_some() => {
+                let _ = inner.topology.follow(way, &elsewhere);
+            }
+            done => done?,
+        }
+        // Not before it proved well: nobody else can be the ear meanwhile.
+        if inner.hub.claim(generation) {
+            links.listen(&inner.space.channels()).await?;
+        }
         Ok::<_, Failure>(links)
+    });
+    let attempt = async {
+        tokio::select! {
+            raised = timeout(limit, attempt) => raised.unwrap_or(Err(Failure::Late)),
+            // It may hang at a server that is of no interest any more.
+            () = way.turns() => Err(Failure::Held),
+        }
     };
-    let mut links = timeout(limit, attempt)
-        .await
-        .unwrap_or(Err(Failure::Late))?;
-    payments::pay(inner, &mut links, limit).await?;
-    inner.hub.up(generation, SystemClock.now());
-    if inner.gate.install(generation, links, SystemClock.now()) {
-        return Ok(generation);
+    let raised = async {
+        let mut links = attempt.await?;
+        match payments::pay(inner, way, &mut links, limit).await {
+            // Whoever is told of it pays it there; and before its next call in any case.
+            Ok(()) | Err(Failure::Elsewhere(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+        inner.hub.up(generation, SystemClock.now());
+        if way.gate.install(generation, links, SystemClock.now()) {
+            Ok(generation)
+        } else {
+            Err(Failure::Held)
+        }
+    };
+    let raised = raised.await;
+    if raised.is_err() {
+        leave(inner, generation);
     }
-    inner.hub.down();
-    Err(Failure::Held)
+    raised
 }
 
 /// Tries what calls will do, on a key that nobody uses: a server that accepts connections but
 /// loads its data, forbids scripts or is a replica is not one to let calls go to.
-async fn probe(inner: &Inner, links: &mut Links) -> Result<(), Failure> {
-    let id = EntryId::from_bytes(fastrand::u128(..).to_be_bytes());
+async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failure> {
+    let Some(id) = inner.topology.sample(way, &inner.space) else {
+        // A node without slots: all there is to try is whether it answers.
+        redis::cmd("PING").exec_async(&mut links.control).await?;
+        return Ok(());
+    };
     let token = Token::from_bytes(fastrand::u128(..).to_be_bytes());
     let brief = Duration::from_secs(1);
     let ask = Ask {
@@ -158,59 +196,4 @@ async fn probe(inner: &Inner, links: &mut Links) -> Result<(), Failure> {
     wire::release(&mut links.control, &inner.space, &release, brief).await?;
     wire::fetch(&mut links.bulk, &names).await?;
     Ok(())
-}
-
-/// Beats and pays until the gate is shut, and says why it was; `None` if the tier was dropped.
-async fn watch(inner: &Weak<Inner>, wake: &Notify, generation: u64) -> Option<&'static str> {
-    let mut ticks = interval(BEAT);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = SystemClock.now();
-    loop {
-        let beat = tokio::select! {
-            _ = ticks.tick() => true,
-            () = wake.notified() => false,
-        };
-        let inner = inner.upgrade()?;
-        if beat {
-            pulse(&inner, generation, last).await;
-            last = SystemClock.now();
-        }
-        if let Ok((mut links, _)) = inner.gate.enter(last, super::breaker::Call::Followup) {
-            let paid = payments::pay(&inner, &mut links, inner.timeout).await;
-            if let Err(failure) = paid {
-                inner.note(generation, inner.timeout, Some(&failure));
-            }
-        }
-        if inner.gate.is_shut() {
-            inner.hub.down();
-            return Some(inner.gate.why());
-        }
-    }
-}
-
-/// Sends a heartbeat, after a look at whether the ones before came back.
-async fn pulse(inner: &Inner, generation: u64, last: Moment) {
-    let now = SystemClock.now();
-    if inner.hub.is_silent(now) {
-        if now.since(last) > STOOD_STILL {
-            inner.hub.paused(now);
-        } else {
-            inner.lost(generation, "the subscription is silent");
-            return;
-        }
-    }
-    let Ok((mut links, _)) = inner.gate.enter(now, super::breaker::Call::Followup) else {
-        return;
-    };
-    let mut cmd = redis::cmd("PUBLISH");
-    cmd.arg(&inner.space.pulse)
-        .arg(format!("a:{}", inner.hub.pulse(now)));
-    let sent = timeout(inner.timeout, cmd.exec_async(&mut links.control)).await;
-    // A heartbeat that goes out is no sign of health: a replica passes it on and refuses the rest.
-    let failure = match sent {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => Failure::from(error),
-        Err(_) => Failure::Late,
-    };
-    inner.note(generation, inner.timeout, Some(&failure));
 }

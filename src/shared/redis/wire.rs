@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use redis::Cmd;
-use redis::aio::MultiplexedConnection;
 
 use super::failure::Failure;
+use super::link::Conn;
 use super::names::{Names, Space};
 use super::reply::{self, Said};
 use super::script::{ACQUIRE, COMMIT, PURGE, RELEASE, RENEW};
@@ -16,7 +16,7 @@ use crate::shared::{Ask, Commit, Committed, Content, PurgeKind, Release, Renew};
 
 /// Asks; all but the content comes back. `grace` is how long the book-keeping lives.
 pub(super) async fn acquire(
-    link: &mut MultiplexedConnection,
+    link: &mut Conn,
     names: &Names,
     ask: &Ask,
     grace: Duration,
@@ -37,7 +37,7 @@ pub(super) async fn acquire(
 
 /// Reads a version with its content: one snapshot.
 pub(super) async fn fetch(
-    link: &mut MultiplexedConnection,
+    link: &mut Conn,
     names: &Names,
 ) -> Result<Option<(Fence, Content)>, Failure> {
     let mut cmd = redis::cmd("HMGET");
@@ -46,7 +46,7 @@ pub(super) async fn fetch(
 }
 
 pub(super) async fn commit(
-    link: &mut MultiplexedConnection,
+    link: &mut Conn,
     space: &Space,
     commit: &Commit,
 ) -> Result<Committed, Failure> {
@@ -69,11 +69,7 @@ pub(super) async fn commit(
     reply::committed(COMMIT.run(link, &names, arguments).await?)
 }
 
-pub(super) async fn renew(
-    link: &mut MultiplexedConnection,
-    space: &Space,
-    renew: &Renew,
-) -> Result<bool, Failure> {
+pub(super) async fn renew(link: &mut Conn, space: &Space, renew: &Renew) -> Result<bool, Failure> {
     let arguments = |cmd: &mut Cmd| {
         cmd.arg(renew.token.to_string())
             .arg(renew.fence.get())
@@ -85,7 +81,7 @@ pub(super) async fn renew(
 }
 
 pub(super) async fn release(
-    link: &mut MultiplexedConnection,
+    link: &mut Conn,
     space: &Space,
     release: &Release,
     grace: Duration,
@@ -107,7 +103,7 @@ pub(super) async fn release(
 }
 
 pub(super) async fn purge(
-    link: &mut MultiplexedConnection,
+    link: &mut Conn,
     space: &Space,
     id: EntryId,
     kind: PurgeKind,

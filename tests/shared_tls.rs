@@ -1,0 +1,184 @@
+//! `RedisTier` over TLS, with an authority made for the occasion.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod claims;
+mod support;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use bellwether::shared::*;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+use support::faults::call;
+use support::proxy::Proxy;
+use support::redis_bench::RedisBench;
+use support::redis_server::RedisServer;
+use support::until;
+
+/// One that vouches for servers and clients.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let pem = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, pem }
+    }
+
+    /// A certificate and its key.
+    fn vouch_for(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        // Of its own, else OpenSSL takes it for one that vouches for itself.
+        params.distinguished_name.push(DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+/// A server that asks for a certificate if `strict`, and the port where it speaks TLS.
+fn server(authority: &Authority, strict: bool) -> (RedisServer, u16, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = authority.vouch_for("127.0.0.1");
+    let file = |name: &str, text: &str| {
+        let path: &Path = dir.path();
+        let path = path.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let files = [
+        file("cert", &certificate),
+        file("key", &key),
+        file("ca", &authority.pem),
+    ];
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let server = RedisServer::with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &files[0],
+        "--tls-key-file",
+        &files[1],
+        "--tls-ca-cert-file",
+        &files[2],
+        "--tls-auth-clients",
+        if strict { "yes" } else { "no" },
+    ]);
+    (server, port, dir)
+}
+
+fn url(port: u16) -> String {
+    format!("rediss://127.0.0.1:{port}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_over_tls_with_certificates_on_both_sides() {
+    let authority = Authority::new();
+    let (server, port, dir) = server(&authority, true);
+    let (certificate, key) = authority.vouch_for("node");
+    let builder = RedisTier::builder(&url(port))
+        .ca_certificate(authority.pem.as_str())
+        .client_certificate(certificate, key);
+    let ours = [server.url()];
+    claims::in_turn!(RedisBench::with((server, dir), builder, &ours).await);
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_we_trust_vouches_for_is_not_used() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (_server, port, _dir) = server(&authority, false);
+    let tier = async |pem: &str| {
+        let builder = RedisTier::builder(&url(port)).ca_certificate(pem);
+        builder.connect().await.expect("no error")
+    };
+    assert!(!tier(&stranger.pem).await.is_up());
+    // Either of two will do.
+    let both = stranger.pem.clone() + &authority.pem;
+    let trusted = tier(&both).await;
+    assert!(trusted.is_up());
+    assert_eq!(call(&trusted).await, Ok(false));
+    // By another name it is another server.
+    let named = RedisTier::builder(&format!("rediss://localhost:{port}"));
+    let named = named.ca_certificate(authority.pem.as_str());
+    assert!(!named.connect().await.expect("no error").is_up());
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_gets_one_or_is_not_used() {
+    let authority = Authority::new();
+    let (_server, port, _dir) = server(&authority, true);
+    let bare = RedisTier::builder(&url(port)).ca_certificate(authority.pem.as_str());
+    let tier = bare.clone().connect().await.expect("no error");
+    assert!(!tier.is_up());
+    let (certificate, _) = authority.vouch_for("node");
+    let (_, other_key) = authority.vouch_for("other");
+    for (key, named) in [
+        ("s3cret", "private key in PEM"),
+        (&other_key, "cannot be used"),
+    ] {
+        let wrong = bare.clone().client_certificate(certificate.as_str(), key);
+        assert!(!format!("{wrong:?}").contains("s3cret"));
+        let error = wrong.connect().await.expect_err(named);
+        assert!(
+            error.is_config() && error.to_string().contains(named),
+            "{error}"
+        );
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+}
+
+#[tokio::test]
+async fn certificates_for_a_plain_connection_are_a_slip() {
+    let authority = Authority::new();
+    let builder = RedisTier::builder("redis://a").ca_certificate(authority.pem);
+    let error = builder.connect().await.expect_err("a slip");
+    assert!(
+        error.is_config() && error.to_string().contains("rediss"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_proxy_takes_its_certificates_from_files() {
+    let authority = Authority::new();
+    let (_server, port, dir) = server(&authority, true);
+    let (certificate, key) = authority.vouch_for("node");
+    for (name, text) in [("node", certificate), ("node-key", key)] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (url, ca, certificate, key) = (url(port), file("ca"), file("node"), file("node-key"));
+    let flags = ["--redis", &url, "--redis-ca", &ca];
+    let identity = ["--redis-cert", &certificate, "--redis-key", &key];
+    let proxy = Proxy::spawn(&[flags, identity].concat()).await;
+    until("the server is in use", || {
+        proxy
+            .stderr()
+            .contains(&format!("rediss://127.0.0.1:{port}/0 is in use"))
+    })
+    .await;
+    // What is wrong is said in words.
+    let stranger = Authority::new();
+    std::fs::write(dir.path().join("stranger"), stranger.pem).unwrap();
+    let stranger = file("stranger");
+    let proxy = Proxy::spawn(&["--redis", &url, "--redis-ca", &stranger]).await;
+    until("the server is not trusted", || {
+        proxy.stderr().contains("peer certificate")
+    })
+    .await;
+    println!("{}", proxy.stderr());
+}
