@@ -233,6 +233,6 @@ pub struct Stats {
     pub local_entries: u64,
     /// Bytes held locally.
     pub local_bytes: u64,
-    /// Bytes held of bodies that are being fetched.
+    /// Bytes set aside for bodies that are being fetched to be stored.
     pub filling_bytes: u64,
 }

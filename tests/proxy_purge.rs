@@ -1,5 +1,7 @@
 //! The `PURGE` method of the proxy: closed unless opened, and then as users know it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use http::header::{AUTHORIZATION, HOST, HeaderValue};

@@ -95,8 +95,8 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     max_body_size: Option<String>,
 
-    /// Memory for all bodies together that are being fetched to be stored; beyond it they pass
-    /// through. Default: 64MiB
+    /// Memory for all bodies together that are being fetched to be stored; in a rush they wait for
+    /// their turn. At least as much as --max-body-size. Default: 64MiB
     #[arg(long, value_name = "SIZE")]
     fill_capacity: Option<String>,
 

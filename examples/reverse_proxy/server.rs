@@ -41,6 +41,9 @@ const PONG: Duration = Duration::from_secs(300);
 /// What may come of an upload over HTTP/2 before the origin takes it. A connection may have several
 /// times as much under way, or one upload that the origin does not take would stop all others.
 const STREAM: u32 = 1 << 20;
+/// What may wait on our side for a client to take it, of each response over HTTP/2. hyper's own 400
+/// KiB, ten thousand times, would be memory that no setting bounds.
+const SEND: usize = 64 << 10;
 
 /// Takes the address; `flag` is the setting to name if it cannot be had.
 pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
@@ -109,7 +112,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .initial_stream_window_size(STREAM)
-        .initial_connection_window_size(4 * STREAM);
+        .initial_connection_window_size(4 * STREAM)
+        .max_send_buf_size(SEND);
     // WebSocket: RFC 8441.
     http2.enable_connect_protocol();
     server

@@ -55,12 +55,13 @@ impl CacheBuilder {
     }
 
     /// Memory in bytes for all bodies together that are being fetched to be stored, beside
-    /// [`local_capacity`](Self::local_capacity). A body for which there is no room is not stored:
-    /// its readers get it at the pace of the slowest of them, and for a second its key's requests
-    /// go to the origin alone.
+    /// [`local_capacity`](Self::local_capacity); in whole KiB, and never less than
+    /// [`max_body_size`](Self::max_body_size). In a rush, bodies wait for their turn. One whose turn
+    /// would not come soon is not stored: its readers get it at the pace of the slowest of them,
+    /// and for a second its key's requests go to the origin alone.
     ///
-    /// Too small, and a rush of misses is stored only in part; too large, and the memory of the
-    /// process grows by as much in such a rush.
+    /// Too small, and a rush of misses takes longer, or is stored only in part; too large, and the
+    /// memory of the process grows by as much in such a rush.
     ///
     /// Default: 64 MiB.
     pub fn fill_capacity(mut self, bytes: u64) -> Self {

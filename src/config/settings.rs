@@ -186,7 +186,7 @@ impl Settings {
         Tuning {
             local_capacity: self.local_capacity,
             max_body: self.max_body_size,
-            fill_capacity: self.fill_capacity,
+            fill_capacity: self.fill_capacity.max(self.max_body_size),
             shared_max_body: self.shared_max_body_size,
             fetch_timeout: self.fetch_timeout,
             lock_wait: self.lock_wait,

@@ -79,6 +79,16 @@ impl<'a> Copying<'a> {
     pub(crate) async fn run(mut self, mut body: Pin<Box<dyn Source>>, stored: bool) -> Copied {
         let idle = self.engine.tuning.fetch_timeout;
         let mut deserted = pin!(deserted(self.writer, stored, idle));
+        if stored {
+            tokio::select! {
+                biased;
+                () = self.writer.admit(&self.engine.fills) => {}
+                () = &mut deserted => return Copied::Deserted,
+            }
+        }
+        if let Some(why) = self.writer.given_up() {
+            self.give_up(why);
+        }
         loop {
             let next = poll_fn(|cx| body.as_mut().poll_next(cx));
             let next = tokio::select! {

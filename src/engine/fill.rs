@@ -37,7 +37,7 @@ impl Refresh {
             place.key.text(),
         );
         let record = Arc::new(record);
-        let (mut writer, log) = Log::new(engine.tuning.max_body, length, &engine.fills);
+        let (mut writer, log) = Log::new(engine.tuning.max_body, length);
         let stored = self.keep != Keep::Nothing;
         if place.new_rule && stored {
             // Whoever learns the rule looks for its variant at once, so this flight goes by that
@@ -72,6 +72,8 @@ impl Refresh {
                 }
             }
             Copied::Broken => {
+                // First: whoever comes now leads anew, and is given nothing of this.
+                self.drive.lead.withdraw();
                 drop(writer);
                 engine
                     .counters

@@ -9,7 +9,7 @@ use loom::future::block_on;
 use loom::thread;
 
 use crate::flight::latch::Latch;
-use crate::flight::{Budget, Flights, Item, Log, Seat};
+use crate::flight::{Flights, Item, Log, Seat};
 use crate::key::EntryId;
 
 const URL: EntryId = EntryId::from_bytes([1; 16]);
@@ -119,7 +119,7 @@ fn loom_nothing_purged_stays_stored() {
 #[test]
 fn loom_a_reader_sees_all_of_a_body_and_its_end() {
     loom::model(|| {
-        let (mut writer, log) = Log::new(100, None, &Budget::new(100));
+        let (mut writer, log) = Log::new(100, None);
         let mut reader = log.reader().expect("it is whole");
         let write = thread::spawn(move || {
             writer.push(b"ab");
@@ -139,7 +139,7 @@ fn loom_a_reader_sees_all_of_a_body_and_its_end() {
 #[test]
 fn loom_a_writer_held_back_by_the_limit_goes_on_when_its_reader_leaves() {
     loom::model(|| {
-        let (mut writer, log) = Log::new(1, None, &Budget::new(u64::MAX));
+        let (mut writer, log) = Log::new(1, None);
         let reader = log.reader().expect("it is whole");
         let leave = thread::spawn(move || drop(reader));
         writer.push(&[0; 300 << 10]);
@@ -153,7 +153,7 @@ fn loom_a_writer_held_back_by_the_limit_goes_on_when_its_reader_leaves() {
 #[test]
 fn loom_a_writer_hears_that_its_last_reader_has_left() {
     loom::model(|| {
-        let (writer, log) = Log::new(1, None, &Budget::new(1));
+        let (writer, log) = Log::new(1, None);
         let (one, other) = (log.reader(), log.reader());
         let leave = [one, other].map(|reader| thread::spawn(move || drop(reader)));
         block_on(writer.deserted());

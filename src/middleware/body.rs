@@ -223,11 +223,11 @@ mod tests {
     use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
     use super::*;
-    use crate::flight::{Budget, Log, Writer};
+    use crate::flight::{Log, Writer};
     use crate::semantics::range::Span;
 
     fn log() -> (Writer, std::sync::Arc<Log>) {
-        Log::new(100, None, &Budget::new(100))
+        Log::new(100, None)
     }
 
     #[tokio::test]

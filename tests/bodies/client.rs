@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 use crate::http1::Http1;
 use crate::support::within;
@@ -106,19 +105,8 @@ impl Client {
         self.open_telling(request, room, || {}).await
     }
 
-    /// Asks, and says so before the head has come.
-    pub(crate) async fn open_and_tell(
-        &self,
-        request: Request<()>,
-        asked: oneshot::Sender<()>,
-    ) -> Result<Reading, String> {
-        let tell = || {
-            let _ = asked.send(());
-        };
-        self.open_telling(request, None, tell).await
-    }
-
-    async fn open_telling(
+    /// The same, and says so when it has asked.
+    pub(crate) async fn open_telling(
         &self,
         request: Request<()>,
         room: Option<u32>,

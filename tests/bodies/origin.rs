@@ -30,8 +30,6 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     /// Of the requests to this path; the first is 1.
     pub(crate) number: usize,
-    /// The head, in lower case.
-    pub(crate) head: String,
     pub(crate) stream: TcpStream,
 }
 
@@ -202,7 +200,6 @@ impl Counts {
         Ok(Asked {
             path,
             number,
-            head: text.to_lowercase(),
             stream,
         })
     }

@@ -28,7 +28,10 @@ pub(crate) async fn watch(
     piece: usize,
     asked: oneshot::Sender<()>,
 ) -> Seen {
-    let reading = client.open_and_tell(request, asked).await;
+    let tell = || {
+        let _ = asked.send(());
+    };
+    let reading = client.open_telling(request, None, tell).await;
     let mut reading = reading.expect("a head");
     assert_eq!(reading.status, 200);
     let (mut had, mut first, mut pieces) = (0, None, Vec::new());

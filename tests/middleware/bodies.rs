@@ -188,15 +188,14 @@ async fn a_reader_that_stands_still_delays_the_others_once_and_by_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn bodies_for_which_there_is_no_room_reach_everyone_and_are_stored_once_there_is() {
-    let builder = Cache::builder().fill_capacity(100);
+    let builder = Cache::builder().max_body_size(1_000).fill_capacity(1_024);
     let site = Site::with(builder, |request, _| match request.uri().path() {
-        "/slow" => pieces(10, 100),
+        "/slow" => pieces(30, 100),
         _ => pieces(5, 1),
     });
-    let slow = open(&site, "/slow").await;
-    // 80 bytes of the 100 by then.
-    let slow = tokio::spawn(slow.collect());
-    advance(850).await;
+    // It takes all the room that there is, for three seconds.
+    let slow = tokio::spawn(open(&site, "/slow").await.collect());
+    advance(500).await;
     let answers = join_all((0..5).map(|_| site.get("/other"))).await;
     assert!(answers.iter().all(|got| got.body.len() == 40));
     assert_eq!(site.requests(), 2, "they were all in it already");
@@ -209,8 +208,7 @@ async fn bodies_for_which_there_is_no_room_reach_everyone_and_are_stored_once_th
         assert!(status.ends_with("detail=uncacheable"), "{status}");
     }
     let whole = slow.await.expect("no panic").expect("it is whole");
-    assert_eq!(whole.to_bytes().len(), 80);
-    advance(1_000).await;
+    assert_eq!(whole.to_bytes().len(), 240);
     let got = site.get("/other").await;
     assert!(got.cache_status().contains("detail=leader"), "{got:?}");
     let before = site.requests();
@@ -218,6 +216,22 @@ async fn bodies_for_which_there_is_no_room_reach_everyone_and_are_stored_once_th
     assert!(site.get("/slow").await.cache_status().contains("hit"));
     assert_eq!(site.requests(), before);
     assert_eq!(site.cache.stats().filling_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_rush_each_body_waits_for_its_turn_and_is_stored() {
+    let builder = Cache::builder().max_body_size(1_000).fill_capacity(4_096);
+    let site = Site::with(builder, |_, _| pieces(10, 20));
+    let paths: Vec<_> = (0..40).map(|number| format!("/{number}")).collect();
+    let answers = join_all(paths.iter().map(|path| site.get(path))).await;
+    assert!(answers.iter().all(|got| got.body.len() == 80));
+    for path in &paths {
+        assert!(site.get(path).await.cache_status().contains("hit"));
+    }
+    assert_eq!(
+        (site.requests(), site.cache.stats().bodies_without_room),
+        (40, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,8 +234,7 @@ fn leases() {
 /// are told that the body broke off when the writer goes.
 #[tokio::test]
 async fn writers() {
-    let budget = crate::flight::Budget::new(u64::MAX);
-    let (writer, log) = Log::new(4, None, &budget);
+    let (writer, log) = Log::new(4, None);
     let mut reader = log.reader().expect("it is whole");
     let large = vec![7; 300 << 10];
     writer.push(&large);

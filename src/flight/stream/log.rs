@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use http::HeaderMap;
 
-use crate::flight::stream::budget::Budget;
+use crate::flight::stream::budget::Share;
 use crate::flight::stream::pieces::Pieces;
 use crate::flight::stream::reader::Reader;
 use crate::flight::stream::writer::Writer;
@@ -14,8 +14,10 @@ use crate::sync::Mutex;
 
 /// Bytes that a body which is given up may be ahead of its only reader.
 const WINDOW: u64 = 256 * 1024;
-/// The same when there is no room left in the budget.
-const LEAST_WINDOW: u64 = 32 * 1024;
+/// The same when memory is short: one chunk.
+const LEAST_WINDOW: u64 = 1;
+/// The share that a body of unknown length takes at first, and by which it grows.
+const STEP: u64 = 64 * 1024;
 
 /// The body of one refresh as it arrives.
 #[derive(Debug)]
@@ -27,9 +29,10 @@ pub(crate) struct Log {
 pub(super) struct State {
     pub(super) pieces: Pieces,
     limit: u64,
-    budget: Arc<Budget>,
-    /// Bytes that the budget knows of.
-    charged: u64,
+    announced: Option<u64>,
+    /// Its part of the memory for all bodies: none before it is admitted, and once it will not be
+    /// stored, or is here.
+    share: Option<Share>,
     /// Why it will not be stored, if that is so.
     pub(super) given_up: Option<GivenUp>,
     /// True once it may forget: its start can no longer be had.
@@ -56,19 +59,15 @@ pub(crate) enum GivenUp {
 }
 
 impl Log {
-    /// A log that can be stored up to `limit` bytes, as far as the budget goes. `announced`: bytes
-    /// that are to come, if that is known.
-    pub(crate) fn new(
-        limit: u64,
-        announced: Option<u64>,
-        budget: &Arc<Budget>,
-    ) -> (Writer, Arc<Self>) {
+    /// A log that can be stored up to `limit` bytes. `announced`: bytes that are to come, if that is
+    /// known.
+    pub(crate) fn new(limit: u64, announced: Option<u64>) -> (Writer, Arc<Self>) {
         let log = Arc::new(Self {
             state: Mutex::new(State {
                 pieces: Pieces::new(announced),
                 limit,
-                budget: Arc::clone(budget),
-                charged: 0,
+                announced,
+                share: None,
                 given_up: None,
                 sealed: false,
                 end: None,
@@ -95,34 +94,43 @@ impl Log {
 }
 
 impl State {
-    /// Appends, and sees whether it may still be kept.
-    pub(super) fn append(&mut self, chunk: &[u8]) {
-        self.pieces.append(chunk);
-        self.charge(chunk.len() as u64);
-        if self.given_up.is_some() {
-            self.forget();
-        } else if self.pieces.end() > self.limit {
-            self.given_up = Some(GivenUp::TooLarge);
-        } else if self.budget.is_over() {
-            self.given_up = Some(GivenUp::NoRoom);
+    /// Bytes of the share that it needs to begin.
+    pub(super) fn wants(&self) -> u64 {
+        self.announced.unwrap_or(STEP).min(self.limit)
+    }
+
+    /// Begins with a share of the budget, or without.
+    pub(super) fn admit(&mut self, share: Option<Share>) {
+        self.share = share;
+        if self.share.is_none() {
+            self.give_up(GivenUp::NoRoom);
         }
     }
 
-    fn charge(&mut self, bytes: u64) {
-        self.charged += bytes;
-        self.budget.charge(bytes);
+    /// Appends, and sees whether it may still be kept.
+    pub(super) fn append(&mut self, chunk: &[u8]) {
+        self.pieces.append(chunk);
+        let end = self.pieces.end();
+        if self.given_up.is_some() {
+            self.forget();
+        } else if end > self.limit {
+            self.give_up(GivenUp::TooLarge);
+        } else if let Some(share) = &mut self.share {
+            let missing = end.saturating_sub(share.bytes());
+            if missing > 0 && !share.grow(missing.max(STEP)) {
+                self.give_up(GivenUp::NoRoom);
+            }
+        }
     }
 
-    pub(super) fn release(&mut self, bytes: u64) {
-        // What is read of a body that has ended is no longer in the budget.
-        let bytes = bytes.min(self.charged);
-        self.charged -= bytes;
-        self.budget.release(bytes);
+    fn give_up(&mut self, why: GivenUp) {
+        self.given_up = Some(why);
+        self.share = None;
     }
 
     /// It is all here, or will never be: it no longer counts among those that run.
-    pub(super) fn release_all(&mut self) {
-        self.release(self.charged);
+    pub(super) fn release(&mut self) {
+        self.share = None;
     }
 
     pub(super) fn seal(&mut self) {
@@ -135,8 +143,7 @@ impl State {
     pub(super) fn forget(&mut self) {
         if self.sealed {
             let slowest = self.seats.slowest().unwrap_or(self.pieces.end());
-            let freed = self.pieces.forget(slowest);
-            self.release(freed);
+            self.pieces.forget(slowest);
         }
     }
 
@@ -146,15 +153,11 @@ impl State {
     /// an uneven pace slows nobody. One alone needs no such room, and nobody gets it if memory is
     /// short.
     pub(super) fn has_room(&self) -> bool {
-        if self.given_up.is_none() {
-            return true;
-        }
-        let window = if self.budget.is_over() {
-            LEAST_WINDOW
-        } else if self.seats.are_several() {
-            self.limit.max(WINDOW)
-        } else {
-            WINDOW
+        let window = match self.given_up {
+            None => return true,
+            Some(GivenUp::NoRoom) => LEAST_WINDOW,
+            Some(GivenUp::TooLarge) if self.seats.are_several() => self.limit.max(WINDOW),
+            Some(GivenUp::TooLarge) => WINDOW,
         };
         self.pieces.held() < window
     }

@@ -14,7 +14,7 @@ const SEGMENT: usize = 512 * 1024;
 /// Memory taken at first for a body of unknown length.
 const FIRST: usize = 8 * 1024;
 /// Memory taken at once for a body that is not kept. Pages of it stay until the last is read.
-const NARROW: usize = 32 * 1024;
+const NARROW: usize = 16 * 1024;
 /// Pieces handed out one by one before they are brought together, lest a body that drips in be
 /// mostly book-keeping.
 const MOST_LOOSE: usize = 256;
@@ -93,7 +93,7 @@ impl Pieces {
         let most = SEGMENT - self.loose_bytes;
         let rest = self.announced.map(|all| all.saturating_sub(self.end));
         let wanted = match rest {
-            Some(rest) if rest > 0 => rest,
+            Some(rest) if rest > 0 => rest.min(self.end.max(2 * FIRST as u64)),
             _ => self.end.max(FIRST as u64),
         };
         usize::try_from(wanted).unwrap_or(most).min(most)

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,7 +12,7 @@ const PLENTY: u64 = 1 << 30;
 const KIB: usize = 1024;
 
 fn log_of(limit: u64) -> (Writer, Arc<Log>) {
-    Log::new(limit, None, &Budget::new(PLENTY))
+    Log::new(limit, None)
 }
 
 fn next(reader: &mut task::Spawn<Reader>) -> Poll<Option<Result<Item, Broken>>> {
@@ -100,15 +101,13 @@ fn all_readers_and_the_store_share_one_copy() {
 
 #[test]
 fn sealed_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
-    let budget = Budget::new(PLENTY);
-    let (writer, log) = Log::new(100 * KIB as u64, None, &budget);
+    let (writer, log) = log_of(100 * KIB as u64);
     let mut reader = task::spawn(log.reader().expect("it is whole"));
     writer.push(&[0; 100 * KIB]);
     assert_eq!(writer.given_up(), None);
     writer.push(&[0; 200 * KIB]);
     assert_eq!(writer.given_up(), Some(GivenUp::TooLarge));
     assert!(writer.collect().is_none());
-    assert_eq!(budget.used(), 300 * KIB as u64);
     drop(log.reader().expect("its start is there until it is sealed"));
     writer.seal();
     assert!(log.reader().is_none(), "its start may go");
@@ -117,7 +116,6 @@ fn sealed_the_slowest_reader_sets_the_pace_and_memory_is_returned() {
     assert_eq!(drain(&mut reader), 300 * KIB);
     assert!(room.is_woken());
     assert_ready!(room.poll());
-    assert_eq!(budget.used(), 0);
     assert_eq!(log.state.lock().pieces.held(), 0);
 }
 
@@ -147,43 +145,99 @@ fn of_several_readers_the_slowest_may_be_behind_by_as_much_as_could_have_been_st
     assert!(writer.has_room(), "nobody is waited for who has left");
 }
 
-#[test]
-fn without_room_for_all_bodies_the_one_that_takes_too_much_is_given_up() {
+/// A log of announced length, and its wait for a share.
+async fn admitted(announced: Option<u64>, budget: &Arc<Budget>) -> Writer {
+    let (writer, _) = Log::new(PLENTY, announced);
+    writer.admit(budget).await;
+    writer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_takes_its_share_before_it_begins_and_gives_it_back_at_its_end() {
     let budget = Budget::new(500 * KIB as u64);
-    let (mut stays, _log) = Log::new(PLENTY, None, &budget);
-    let (goes, log) = Log::new(PLENTY, None, &budget);
-    let mut reader = task::spawn(log.reader().expect("it is whole"));
-    stays.push(&[0; 300 * KIB]);
-    goes.push(&[0; 200 * KIB]);
-    assert_eq!((stays.given_up(), goes.given_up()), (None, None));
-    goes.push(&[0; 1]);
-    assert_eq!(goes.given_up(), Some(GivenUp::NoRoom));
-    goes.seal();
-    drain(&mut reader);
+    let mut first = admitted(Some(300 * KIB as u64), &budget).await;
     assert_eq!(budget.used(), 300 * KIB as u64);
-    stays.push(&[0; 250 * KIB]);
-    assert_eq!(stays.given_up(), Some(GivenUp::NoRoom));
-    goes.push(&[0; 100 * KIB]);
-    assert!(!goes.has_room(), "a small window while memory is short");
-    stays.finish(None);
-    assert_eq!(budget.used(), 100 * KIB as u64);
-    assert!(goes.has_room());
-    drop(goes);
+    first.push(&[0; 300 * KIB]);
+    assert_eq!((first.given_up(), budget.used()), (None, 300 * KIB as u64));
+    // The second has to wait, and nobody who comes later overtakes it.
+    let second = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { admitted(Some(400 * KIB as u64), &budget).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let third = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { admitted(Some(1), &budget).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!second.is_finished() && !third.is_finished());
+    first.finish(None);
+    let second = second.await.expect("no panic");
+    let third = third.await.expect("no panic");
+    assert_eq!((second.given_up(), third.given_up()), (None, None));
+    assert_eq!(budget.used(), 401 * KIB as u64);
+    drop((second, third));
     assert_eq!(budget.used(), 0);
 }
 
-#[test]
-fn what_was_given_up_is_no_longer_in_the_budget_once_it_has_ended() {
-    let budget = Budget::new(PLENTY);
-    let (mut writer, log) = Log::new(1, None, &budget);
-    let mut reader = task::spawn(log.reader().expect("it is whole"));
-    writer.push(&[0; 10]);
-    writer.seal();
-    writer.finish(None);
+#[tokio::test(start_paused = true)]
+async fn behind_bodies_that_stand_still_nobody_waits_for_long() {
+    let budget = Budget::new(500 * KIB as u64);
+    let slow = admitted(Some(500 * KIB as u64), &budget).await;
+    let begun = tokio::time::Instant::now();
+    let refused = admitted(Some(1), &budget).await;
+    assert_eq!(refused.given_up(), Some(GivenUp::NoRoom));
+    assert!(begun.elapsed() < Duration::from_millis(300));
+    drop(slow);
+    assert_eq!(admitted(Some(1), &budget).await.given_up(), None);
+    // And what can never fit does not wait at all.
+    let begun = tokio::time::Instant::now();
+    let large = admitted(Some(501 * KIB as u64), &budget).await;
+    assert_eq!(large.given_up(), Some(GivenUp::NoRoom));
+    assert!(begun.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_rush_everyone_waits_for_their_turn() {
+    let budget = Budget::new(KIB as u64);
+    // Each takes 200 ms: too long for one to wait for all, but one after the other ends.
+    let bodies = (0..10).map(|_| {
+        let budget = Arc::clone(&budget);
+        tokio::spawn(async move {
+            let mut body = admitted(Some(1), &budget).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            body.finish(None);
+            body.given_up()
+        })
+    });
+    for body in bodies.collect::<Vec<_>>() {
+        assert_eq!(body.await.expect("no panic"), None);
+    }
     assert_eq!(budget.used(), 0);
-    assert_eq!(drain(&mut reader), 10);
-    drop((reader, log, writer));
-    assert_eq!(budget.used(), 0, "nothing is given back twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_unknown_length_grows_as_far_as_there_is_room() {
+    let budget = Budget::new(300 * KIB as u64);
+    let (stays, _) = Log::new(PLENTY, None);
+    stays.admit(&budget).await;
+    stays.push(&[0; 150 * KIB]);
+    let (goes, log) = Log::new(PLENTY, None);
+    goes.admit(&budget).await;
+    let mut reader = task::spawn(log.reader().expect("it is whole"));
+    goes.push(&[0; 100 * KIB]);
+    assert_eq!((stays.given_up(), goes.given_up()), (None, None));
+    goes.push(&[0; 100 * KIB]);
+    assert_eq!(goes.given_up(), Some(GivenUp::NoRoom));
+    assert_eq!(budget.used(), 150 * KIB as u64, "its share is free at once");
+    goes.seal();
+    assert!(
+        !goes.has_room(),
+        "one chunk at a time while memory is short"
+    );
+    drain(&mut reader);
+    assert!(goes.has_room());
+    assert_eq!(stays.given_up(), None);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http::HeaderMap;
 
 use crate::entry::StoredBody;
+use crate::flight::stream::budget::Budget;
 use crate::flight::stream::log::{End, GivenUp, Log};
 use crate::flight::wakers::wake;
 
@@ -23,6 +24,16 @@ pub(crate) struct Writer {
 impl Writer {
     pub(super) const fn new(log: Arc<Log>) -> Self {
         Self { log, done: false }
+    }
+
+    /// Waits for its turn in `budget`; without it, it is given up from the start.
+    ///
+    /// # Cancellation
+    /// It is not admitted yet, and may ask again.
+    pub(crate) async fn admit(&self, budget: &Arc<Budget>) {
+        let wanted = self.log.state.lock().wants();
+        let share = budget.admit(wanted).await;
+        self.log.state.lock().admit(share);
     }
 
     /// Appends a copy of `chunk`.
@@ -118,7 +129,7 @@ impl Writer {
         let wakers = {
             let mut state = self.log.state.lock();
             state.end = Some(end);
-            state.release_all();
+            state.release();
             state.wakers.take()
         };
         wake(wakers);
