@@ -20,7 +20,6 @@ run: ## Starts the proxy: a demo without ARGS, or ARGS='--origin http://127.0.0.
 # Without the feature, what differs by it: simulated fleets and processes are the same code.
 test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --no-default-features --lib --test middleware --test rfc -- --skip engine::sim
-	$(CARGO) build --no-default-features --examples
 	$(CARGO) test --all-features --examples
 	$(CARGO) test --all-features
 

@@ -62,6 +62,17 @@ pub(super) struct Login {
     password: Option<String>,
 }
 
+const SCHEMES: [&str; 8] = [
+    "redis",
+    "rediss",
+    "redis+unix",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+];
+
 impl Target {
     /// Reads a URL of one of these forms, in which user and password may be percent-encoded and an
     /// IPv6 address stands in brackets:
@@ -82,6 +93,14 @@ impl Target {
                 "redis url: it has to look like redis://host:port/db",
             ));
         };
+        // First of all: a scheme is repeated in what is said of the rest, and whatever stands before
+        // some `://` may be a password.
+        if !SCHEMES.contains(&scheme) {
+            return Err(Error::config(
+                "redis url: unknown scheme; there are redis://, rediss://, redis+unix://, \
+                 redis+sentinel:// and redis+cluster://",
+            ));
+        }
         let tls = scheme.starts_with("rediss");
         if tls && !cfg!(feature = "tls") {
             return Err(Error::config(
@@ -93,13 +112,7 @@ impl Target {
             "redis" | "rediss" => reader.server()?,
             "redis+unix" | "unix" => reader.socket()?,
             "redis+sentinel" | "rediss+sentinel" => reader.sentinels()?,
-            "redis+cluster" | "rediss+cluster" => reader.cluster()?,
-            _ => {
-                return Err(Error::config(
-                    "redis url: unknown scheme; there are redis://, rediss://, redis+unix://, \
-                     redis+sentinel:// and redis+cluster://",
-                ));
-            }
+            _ => reader.cluster()?,
         };
         Ok(Self {
             place,

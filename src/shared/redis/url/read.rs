@@ -119,15 +119,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Only the scheme and whether there is a user are repeated: with an `@` or a slash forgotten,
-    /// any other part may hold the password.
+    /// Only the scheme, which is one of those that there are, and whether there is a user are
+    /// repeated: with an `@` or a slash forgotten, any other part may hold the password.
     fn wrong(&self, what: &str) -> Error {
-        let known = ["redis", "rediss", "redis+unix", "unix"].contains(&self.scheme)
-            || self.scheme.ends_with("+sentinel")
-            || self.scheme.ends_with("+cluster");
-        let scheme = if known { self.scheme } else { "redis" };
         let user = if self.user.is_some() { "***@" } else { "" };
-        Error::config(format!("redis url {scheme}://{user}…: {what}"))
+        Error::config(format!("redis url {}://{user}…: {what}", self.scheme))
     }
 
     fn only(&self, known: &[&str]) -> Result<(), Error> {
