@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::events::{Heard, read};
 use super::names::Space;
-use super::reply::{Said, committed, content, mark_text, number, purged, said, yes};
+use super::reply::{Said, committed, content, era, mark_text, number, purged, said, yes};
 use super::tls::Tls;
 use super::topology::{Topology, slots};
 use super::url::{Host, Target};
@@ -30,6 +30,10 @@ pub fn replies(bytes: &[u8]) {
         }
         if let Ok(fence) = purged(value.clone()) {
             assert_eq!(purged(text(fence.to_string())).ok(), Some(fence));
+        }
+        if let Ok(found) = era(value.clone()) {
+            let again = found.map_or_else(|| "0".to_owned(), |fence| fence.to_string());
+            assert_eq!(era(text(again)).ok(), Some(found));
         }
         let asked = Host {
             name: "asked".into(),
@@ -121,6 +125,7 @@ fn messages(payload: &[u8]) {
                 let kind = if kind == PurgeKind::Hard { 'h' } else { 's' };
                 format!("p:{id}:{fence}:{kind}")
             }
+            Heard::Event(TierEvent::PurgedAll { fence }) => format!("g:{fence}"),
             Heard::Event(other) => panic!("no message says {other:?}"),
         };
         assert_eq!(message(channel, again.as_bytes()), Some(heard));
