@@ -102,7 +102,7 @@ fn judge(who: &str, whom: &str) -> Option<String> {
     };
     let Some(own) = tier(who) else {
         return Some(format!(
-            "`{who}` has no tier, give it one in tests/layers.rs"
+            "`{who}` has no tier, give it one in tests/layers"
         ));
     };
     let Some(other) = tier(whom) else {

@@ -1,8 +1,4 @@
 //! What a Redis that dies, freezes, fills up or forgets does to the calls of `RedisTier`.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -10,9 +6,9 @@ use bellwether::ErrorKind;
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep};
 
-use support::faults::*;
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::support::faults::*;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 #[tokio::test]
 async fn a_killed_server_costs_no_time_and_is_in_use_soon_after_it_is_back() {

@@ -1,9 +1,5 @@
 //! The scripts under stress on a real Redis: what they did, step by step, is checked afterwards.
 //! And the check is checked: with one safety taken out of the scripts, it has to fail.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +9,8 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 
-use support::instrumented::{Mutant, Scripts, verdict};
-use support::redis_server::RedisServer;
+use crate::support::instrumented::{Mutant, Scripts, verdict};
+use crate::support::redis_server::RedisServer;
 
 const NODES: usize = 12;
 const KEYS: usize = 3;
