@@ -19,6 +19,8 @@ mod history;
 #[cfg(feature = "redis")]
 mod model;
 #[cfg(feature = "redis")]
+mod purge_all;
+#[cfg(feature = "redis")]
 mod recovery;
 #[cfg(feature = "redis")]
 mod sentinel;
