@@ -243,6 +243,8 @@ impl Drive {
                 record,
                 by: By::Local,
             });
+            // They have paid what they had to; who comes from now on has not paid anything yet.
+            self.budget = self.engine.tuning.tier_budget;
         }
     }
 
