@@ -186,6 +186,12 @@ impl Local {
         self.entries.invalidate(&id);
     }
 
+    /// Takes everything away that is held now. Its memory is given back bit by bit, with the next
+    /// insertions: to walk through millions of entries is no work for whoever hears of a purge.
+    pub(crate) fn clear(&self) {
+        self.entries.invalidate_all();
+    }
+
     /// Entries and bytes held.
     pub(crate) fn usage(&self) -> (u64, u64) {
         self.entries.run_pending_tasks();
@@ -344,6 +350,17 @@ mod tests {
             local.insert(key.id(), dated(&key, fence, at));
             assert_eq!(fetched(&local), held, "after {fence:?} {at}");
         }
+    }
+
+    #[test]
+    fn all_is_taken_away_and_what_comes_after_stays() {
+        let local = Local::new(1 << 20);
+        let [before, after] = ["/before", "/after"].map(|path| Key::primary("a", path));
+        local.insert(before.id(), record(&before, 10));
+        local.clear();
+        local.insert(after.id(), record(&after, 10));
+        assert!(local.get(&before).is_none() && local.get(&after).is_some());
+        assert_eq!(local.usage().0, 1, "its memory is given back");
     }
 
     #[test]

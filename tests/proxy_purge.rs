@@ -114,6 +114,46 @@ async fn a_soft_purge_leaves_the_page_to_be_served_while_it_is_refreshed() {
 }
 
 #[tokio::test]
+async fn everything_is_purged_by_an_asterisk_for_those_who_may() {
+    let (origin, proxy) = site(&["--purge-token", TOKEN]).await;
+    let client = proxy.client();
+    let may = format!("authorization: Bearer {TOKEN}");
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        client.get("/other").await;
+        in_language(&client, "de").await;
+        let may_not = purge_by_curl(&proxy, &[version]).await;
+        assert_eq!(may_not, "you may not purge 403");
+        let softly = purge_by_curl(&proxy, &[version, "-H", &may, "-H", "soft-purge: 1"]).await;
+        assert_eq!(softly, "only a page can be purged softly 400");
+        assert!(hit(&client.get("/other").await) && hit(&in_language(&client, "de").await));
+        let purged = purge_by_curl(&proxy, &[version, "-H", &may]).await;
+        assert_eq!(purged, "purged everything 200");
+        assert!(!hit(&client.get("/other").await));
+        assert!(!hit(&in_language(&client, "de").await));
+    }
+    let methods = origin.heads("/other");
+    assert!(methods.iter().all(|head| head.method == "GET"));
+}
+
+/// Other clients have no way to say `*`. Its words and the status.
+async fn purge_by_curl(proxy: &Proxy, flags: &[&str]) -> String {
+    let curl = tokio::process::Command::new("curl")
+        .args(["-sS", "-m", "10", "-X", "PURGE", "--request-target", "*"])
+        .args(["-w", " %{http_code}"])
+        .args(flags)
+        .arg(proxy.url())
+        .output()
+        .await
+        .expect("curl is installed: apt-get install curl");
+    assert!(curl.status.success(), "{curl:?}");
+    String::from_utf8(curl.stdout).unwrap().replace('\n', "")
+}
+
+fn hit(answer: &Answer) -> bool {
+    answer.header("cache-status").contains("; hit")
+}
+
+#[tokio::test]
 async fn a_site_is_purged_by_its_own_name_and_its_rules() {
     let (origin, proxy) = site(&["--purge-from", "127.0.0.1"]).await;
     let client = proxy.client();

@@ -15,7 +15,10 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::host::Site;
-use crate::purge;
+use crate::purge::What;
+
+const MALFORMED: &str =
+    "expected /purge?uri=http://HOST/PATH, with ? and & of the page escaped, or /purge-all";
 
 /// Answers operators.
 pub(crate) struct Admin {
@@ -51,12 +54,12 @@ impl Admin {
     async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
         let (allowed, known) = match request.uri().path() {
             "/health" | "/stats" => (Method::GET, true),
-            "/purge" | "/soft-purge" => (Method::POST, true),
+            "/purge" | "/soft-purge" | "/purge-all" => (Method::POST, true),
             _ => (Method::GET, false),
         };
         if !known {
-            let what =
-                "there are GET /health, GET /stats, POST /purge?uri=URL and /soft-purge?uri=URL";
+            let what = "there are GET /health, GET /stats, POST /purge?uri=URL, \
+                        POST /soft-purge?uri=URL and POST /purge-all";
             return reply(StatusCode::NOT_FOUND, what);
         }
         if *request.method() != allowed {
@@ -71,23 +74,24 @@ impl Admin {
         match (request.uri().path(), &self.cache) {
             ("/health", _) => reply(StatusCode::OK, "ok"),
             ("/stats", Some(cache)) => stats(cache),
-            (path, Some(cache)) => self.purge(cache, path == "/soft-purge", query).await,
+            (path, Some(cache)) => {
+                let (status, what) = match self.what(path, query) {
+                    Some(what) => what.purge(cache).await,
+                    None => (StatusCode::BAD_REQUEST, MALFORMED.into()),
+                };
+                reply(status, &what)
+            }
             (_, None) => reply(StatusCode::NOT_FOUND, "--passthrough: there is no cache"),
         }
     }
 
-    async fn purge(&self, cache: &Cache, soft: bool, query: &str) -> Response<String> {
-        let Some(uri) = self.page(query) else {
-            let what = "expected /purge?uri=http://HOST/PATH, with ? and & of the page escaped";
-            return reply(StatusCode::BAD_REQUEST, what);
-        };
-        let purged = if soft {
-            cache.soft_purge(&uri).await
-        } else {
-            cache.purge(&uri).await
-        };
-        let (status, what) = purge::said(&uri, soft, purged);
-        reply(status, &what)
+    fn what(&self, path: &str, query: &str) -> Option<What> {
+        Some(match path {
+            // Not with a page: who names one does not mean everything.
+            "/purge-all" => query.is_empty().then_some(What::Everything)?,
+            "/soft-purge" => What::Softly(self.page(query)?),
+            _ => What::Page(self.page(query)?),
+        })
     }
 
     /// The page that `uri=...` names, under the name by which the cache knows its site.

@@ -105,8 +105,8 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     shared_max_body_size: Option<String>,
 
-    /// Where to serve GET /health, GET /stats, POST /purge?uri=URL and POST /soft-purge?uri=URL.
-    /// Whoever reaches it may purge. Default: closed
+    /// Where to serve GET /health, GET /stats, POST /purge?uri=URL, POST /soft-purge?uri=URL and
+    /// POST /purge-all. Whoever reaches it may purge. Default: closed
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
 

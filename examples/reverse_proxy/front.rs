@@ -24,7 +24,7 @@ use tower::{Service, ServiceExt};
 
 use crate::host::Site;
 use crate::origin::OriginError;
-use crate::purge::{Purger, Said};
+use crate::purge::{self, Purger, Said};
 use crate::{forward, websocket};
 
 /// What was asked for, or our own words.
@@ -73,7 +73,11 @@ impl<S> Front<S> {
         }
         forward::drop_nominated(request.headers_mut());
         let settled = self.site.settle(request);
-        settled.map_err(|unclear| (StatusCode::BAD_REQUEST, unclear.0))
+        match settled {
+            // It is of all sites, so it need not say of which.
+            Err(_) if purge::is_everything(request) && self.purger.is_some() => Ok(()),
+            settled => settled.map_err(|unclear| (StatusCode::BAD_REQUEST, unclear.0)),
+        }
     }
 }
 

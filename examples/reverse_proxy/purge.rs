@@ -1,12 +1,13 @@
 //! The `PURGE` method: takes a page away, on every node, for those who may.
 //!
 //! `PURGE /news` with the site's `Host` purges that page with all its variants; with
-//! `Soft-Purge: 1` it is only stale from then on. Nobody may unless `--purge-token` or
+//! `Soft-Purge: 1` it is only stale from then on. `PURGE *` purges everything there is, of all sites.
+//! Nobody may unless `--purge-token` or
 //! `--purge-from` says who; the request never reaches the origin.
 
 use std::net::IpAddr;
 
-use bellwether::{Cache, Error};
+use bellwether::Cache;
 use http::header::{AUTHORIZATION, HOST, HeaderMap};
 use http::{Request, StatusCode, Uri};
 use ipnet::IpNet;
@@ -43,21 +44,11 @@ impl Purger {
         client: IpAddr,
     ) -> Result<impl Future<Output = Said> + Send + 'static, (StatusCode, &'static str)> {
         self.allowed.check(request.headers(), client)?;
-        let Some(uri) = page(request) else {
-            return Err((StatusCode::BAD_REQUEST, "this names no page"));
-        };
-        let soft = wants_soft(request.headers())?;
+        let what = What::of(request)?;
         let cache = self.cache.clone();
         // In a task of its own: a purge that was begun is not left half-way by a client that
         // leaves.
-        let purge = tokio::spawn(async move {
-            let purged = if soft {
-                cache.soft_purge(&uri).await
-            } else {
-                cache.purge(&uri).await
-            };
-            said(&uri, soft, purged)
-        });
+        let purge = tokio::spawn(async move { what.purge(&cache).await });
         Ok(async move {
             purge.await.unwrap_or_else(|_| {
                 let what = "the purge did not end".to_owned();
@@ -94,6 +85,59 @@ impl Allowed {
     }
 }
 
+/// What is to be purged.
+#[derive(Debug)]
+pub(crate) enum What {
+    Page(Uri),
+    /// It is to be stale from now on.
+    Softly(Uri),
+    Everything,
+}
+
+impl What {
+    fn of<B>(request: &Request<B>) -> Result<Self, (StatusCode, &'static str)> {
+        let soft = wants_soft(request.headers())?;
+        if is_everything(request) {
+            let refused = "only a page can be purged softly";
+            return if soft {
+                Err((StatusCode::BAD_REQUEST, refused))
+            } else {
+                Ok(Self::Everything)
+            };
+        }
+        let page = page(request).ok_or((StatusCode::BAD_REQUEST, "this names no page"))?;
+        Ok(if soft {
+            Self::Softly(page)
+        } else {
+            Self::Page(page)
+        })
+    }
+
+    /// Does it, and says how it went.
+    pub(crate) async fn purge(self, cache: &Cache) -> Said {
+        let (purged, done) = match &self {
+            Self::Page(uri) => (cache.purge(uri).await, format!("purged {uri}")),
+            Self::Softly(uri) => {
+                let done = format!("stale from now on: {uri}");
+                (cache.soft_purge(uri).await, done)
+            }
+            Self::Everything => (cache.purge_all().await, "purged everything".into()),
+        };
+        match purged {
+            Ok(()) => (StatusCode::OK, done),
+            Err(error) => {
+                tracing::warn!(%error, "a purge failed");
+                (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+        }
+    }
+}
+
+/// `PURGE *`.
+pub(crate) fn is_everything<B>(request: &Request<B>) -> bool {
+    request.method().as_str() == "PURGE" && request.uri().path() == "*"
+}
+
 fn page<B>(request: &Request<B>) -> Option<Uri> {
     let host = request.headers().get(HOST)?.to_str().ok()?;
     let path = request.uri().path_and_query()?.as_str();
@@ -106,18 +150,6 @@ fn wants_soft(headers: &HeaderMap) -> Result<bool, (StatusCode, &'static str)> {
         None | Some(b"0") => Ok(false),
         Some(b"1") => Ok(true),
         Some(_) => Err((StatusCode::BAD_REQUEST, "Soft-Purge is 1 or 0")),
-    }
-}
-
-/// The words for how a purge went.
-pub(crate) fn said(uri: &Uri, soft: bool, purged: Result<(), Error>) -> Said {
-    match purged {
-        Ok(()) if soft => (StatusCode::OK, format!("stale from now on: {uri}")),
-        Ok(()) => (StatusCode::OK, format!("purged {uri}")),
-        Err(error) => {
-            tracing::warn!(%error, "a purge failed");
-            (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-        }
     }
 }
 

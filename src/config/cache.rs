@@ -112,6 +112,29 @@ impl Cache {
         self.purge_by(uri, PurgeKind::Soft).await
     }
 
+    /// Takes everything away, on every node, that was stored under the namespace of the shared tier;
+    /// without one, all that this process holds. What is being fetched now is not stored.
+    ///
+    /// It costs the same however much there is: the entries are not looked for, but not counted any
+    /// more, and their memory, here and in the shared tier, is given back as it is needed or as
+    /// their time runs out. The origin gets all requests at once that were hits before, one per URL
+    /// and fleet.
+    ///
+    /// When this returns, all is gone from this process, and for whoever looks into the shared
+    /// tier. Other nodes hear of it within milliseconds; should the event be lost, within a second;
+    /// one that has lost its connection, before it uses the next.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable): the shared tier did not confirm
+    /// it in time. In this process all is gone all the same; for the fleet it is delivered once the
+    /// tier is in reach, as long as this process lives.
+    ///
+    /// # Cancellation
+    /// Dropped early, it is as with an error, but in this process what is held may be left.
+    pub async fn purge_all(&self) -> Result<(), Error> {
+        self.shared.engine.purge_all().await
+    }
+
     async fn purge_by(&self, uri: &Uri, kind: PurgeKind) -> Result<(), Error> {
         let key = |host: &str, path: &str| self.shared.rules.key(host, path);
         crate::purge::purge(&self.shared.engine, uri, kind, key).await

@@ -18,6 +18,7 @@ use crate::key::{EntryId, Key};
 use crate::local::{Known, Local};
 use crate::lock::{Timing, Watch};
 use crate::shared::{Ask, Listener, PurgeKind, SharedTier};
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The engine's numbers.
@@ -65,6 +66,8 @@ pub(crate) struct Engine {
     pub(crate) hearing: AtomicBool,
     /// Last sign of life of the subscription; zero before the first.
     pub(crate) alive: AtomicI64,
+    /// The last purge of everything that was carried out here.
+    emptied: Mutex<Option<Fence>>,
 }
 
 impl Engine {
@@ -86,6 +89,7 @@ impl Engine {
             epoch: AtomicU64::new(1),
             hearing: AtomicBool::new(true),
             alive: AtomicI64::new(0),
+            emptied: Mutex::new(None),
             tier,
             tuning,
         });
@@ -214,6 +218,22 @@ impl Engine {
         self.waits.wake(id);
     }
 
+    /// Takes everything away in this process, and from every refresh under way; once for each purge,
+    /// however often it is told of. Without a `fence`, always.
+    pub(crate) fn drop_all(&self, fence: Option<Fence>) {
+        // Held until it is done: who is told of the same purge meanwhile may take it for done then.
+        let mut emptied = self.emptied.lock();
+        if fence.is_some() && fence <= *emptied {
+            return;
+        }
+        *emptied = fence.max(*emptied);
+        self.counters.incident(Incident::Purged, &"everything");
+        // In this order: see `Flight::purged`.
+        self.flights.purge_all();
+        self.local.clear();
+        self.waits.wake_all();
+    }
+
     /// Makes the entry and all its variants stale in this process, and what is being fetched for
     /// them not to be stored.
     pub(crate) fn soften_local(&self, id: EntryId, fence: Option<Fence>) {
@@ -280,6 +300,20 @@ impl Engine {
             PurgeKind::Hard => self.drop_local(id),
             PurgeKind::Soft => self.soften_local(id, purged.as_ref().ok().copied().flatten()),
         }
+        purged.map(drop)
+    }
+
+    /// Takes everything away on every node.
+    ///
+    /// # Errors
+    /// The shared tier did not answer. It is gone in this process all the same.
+    pub(crate) async fn purge_all(&self) -> Result<(), Error> {
+        let purged = match &self.tier {
+            Some(tier) => tier.purge_all(self.tuning.lease.call).await.map(Some),
+            None => Ok(None),
+        };
+        // Only now, as in `purge`.
+        self.drop_all(purged.as_ref().ok().copied().flatten());
         purged.map(drop)
     }
 }

@@ -39,6 +39,7 @@ impl Listener for Engine {
                     }
                 }
             }
+            TierEvent::PurgedAll { fence } => self.drop_all(Some(fence)),
             TierEvent::Alive => {
                 self.heard(self.now());
                 self.hearing.store(true, Ordering::SeqCst);

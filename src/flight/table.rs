@@ -117,6 +117,21 @@ impl<T: Clone> Flights<T> {
         });
     }
 
+    /// Strikes off every flight there is: as [`purge`](Self::purge) of all ids.
+    pub(crate) fn purge_all(&self) {
+        let mut table = self.table.lock();
+        for (_, flight) in table.map.drain() {
+            *flight.purged.lock() = true;
+        }
+        for flight in table
+            .withdrawn
+            .drain(..)
+            .filter_map(|flight| flight.upgrade())
+        {
+            *flight.purged.lock() = true;
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table.lock().map.len()
@@ -325,6 +340,18 @@ mod tests {
         flights.forget(id(1), &forgotten.wait());
         assert!(flights.underway(id(1)), "another's place is not given up");
         drop(successor);
+    }
+
+    #[test]
+    fn a_purge_of_everything_finds_all_flights() {
+        let flights = Flights::<u8>::new();
+        let mut withdrawn = lead(&flights, 1);
+        withdrawn.withdraw();
+        let joinable = lead(&flights, 2);
+        flights.purge_all();
+        assert!(withdrawn.is_purged() && joinable.is_purged());
+        assert_eq!(flights.len(), 0);
+        assert!(!lead(&flights, 2).is_purged());
     }
 
     #[test]

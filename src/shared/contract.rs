@@ -274,6 +274,11 @@ pub enum TierEvent {
         /// How much of it went.
         kind: PurgeKind,
     },
+    /// Everything was purged.
+    PurgedAll {
+        /// Whatever was fetched under a smaller fence is not to be used.
+        fence: Fence,
+    },
     /// The subscription is alive: no event up to now is outstanding.
     Alive,
     /// The subscription broke: events are being missed.
@@ -301,6 +306,10 @@ pub trait Listener: Send + Sync + 'static {
 ///   what was committed under a larger one.
 /// - After a purge with fence `p`, no commit with a fence below `p` is stored, and no view older
 ///   than `p` is returned (a soft purge keeps the view, stale).
+/// - After a purge of everything with fence `p` that holds for each entry, and the fences of all
+///   entries are larger than `p` from then on. A node that has not heard of it yet may go on for a
+///   bounded time (the adapter says for how long) with what was there before; what it stores
+///   meanwhile is seen by no node that has.
 /// - A release acts only on the token's own lease. Nothing is kept for ever: all state expires.
 /// - Bytes are returned as they were committed; what they mean is the caller's business, and the
 ///   caller does not trust them.
@@ -334,6 +343,9 @@ pub trait SharedTier: Send + Sync + fmt::Debug + 'static {
         kind: PurgeKind,
         within: Duration,
     ) -> BoxFuture<'_, Result<Fence, Error>>;
+
+    /// Takes all entries away, and the right to commit from every refresh under way.
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>>;
 
     /// From now on `listener` hears the events of every node, this one included, until it is gone.
     fn subscribe(&self, listener: Weak<dyn Listener>);

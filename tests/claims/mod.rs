@@ -58,6 +58,10 @@ macro_rules! list {
             purges::what_was_fetched_before_a_purge_is_not_stored_after_it,
             purges::a_commit_sent_again_after_a_purge_is_not_taken_for_stored,
             purges::a_purge_even_of_nothing_ends_the_right_of_those_before_it,
+            // Last: entries are under other names from then on.
+            purges::a_purge_of_everything_takes_all_entries_away_on_every_node,
+            purges::what_was_fetched_before_a_purge_of_everything_is_seen_by_no_one_after_it,
+            purges::purges_of_everything_have_rising_fences_over_every_loss,
         }
     };
 }

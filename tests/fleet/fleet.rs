@@ -188,6 +188,13 @@ impl Node {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
+    /// Purges everything through this node's admin port.
+    pub(crate) async fn purge_all(&self) {
+        let purge = self.admin.request("POST", "/purge-all");
+        let answer = self.admin.send(purge).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     /// One of the counters of `/stats`.
     pub(crate) async fn stat(&self, name: &str) -> u64 {
         let answer = self.admin.get("/stats").await;

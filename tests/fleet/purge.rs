@@ -8,6 +8,7 @@ use crate::fleet::Fleet;
 use crate::load::Load;
 use crate::report::{figures, ms, row};
 use crate::support::origin::Page;
+use crate::support::redis_server::run;
 use crate::support::until;
 
 const LATENCY: Duration = Duration::from_millis(400);
@@ -155,4 +156,68 @@ async fn a_stale_page_is_gone_too_while_its_refresh_is_under_way() {
     let when = Instant::now();
     assert_gone(load, "/stale", By::Admin, when, 2).await;
     assert_eq!(fleet.origin.requests_to("/stale"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_gone_from_every_node_what_is_being_fetched_too() {
+    let fleet = Fleet::start().await;
+    fleet.origin.serve("/kept", page());
+    fleet.warm("/kept").await;
+    fleet.origin.serve("/coming", page().latency(LATENCY));
+    let mut load = Load::start(vec![fleet.nodes[0].target("/coming")], 4, THINK).await;
+    until("it is being fetched", || {
+        fleet.origin.requests_to("/coming") == 1
+    })
+    .await;
+    for target in fleet.targets("/coming") {
+        load.join(target, 4, THINK).await;
+    }
+    let kept = Load::start(fleet.targets("/kept"), 4, THINK).await;
+    sleep(LATENCY / 4).await;
+    fleet.origin.serve("/coming", page());
+    fleet.nodes[by_node("/coming")].purge_all().await;
+    let when = Instant::now();
+    assert_gone(load, "/coming", By::Admin, when, 1).await;
+    let kept = kept.stop().await;
+    assert_eq!(kept.errors(), 0);
+    let outdated = kept.since(when + HEARSAY).filter(|one| one.version == 1);
+    assert_eq!(outdated.len(), 0, "{:?}", outdated.0);
+    assert!(kept.since(when).count(2) > 100);
+    for path in ["/kept", "/coming"] {
+        assert_eq!(fleet.origin.requests_to(path), 2, "{path}");
+    }
+}
+
+/// It holds the pages, the event is lost, and the store has the pages still, under the names that the
+/// node knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_slept_through_a_purge_of_everything_serves_nothing_from_before_it() {
+    let fleet = Fleet::start().await;
+    let paths: Vec<_> = (0..40).map(|number| format!("/slept/{number}")).collect();
+    for path in &paths {
+        fleet.origin.serve(path, page());
+        fleet.warm(path).await;
+    }
+    let sleeper = &fleet.nodes[2];
+    sleeper.proxy.stop();
+    let now: (u64, u64) = run(&fleet.redis, &["TIME"]).await;
+    let era = (now.0 * 1_000_000 + now.1).to_string();
+    let key = format!("{{bw1:default:{}}}:era", "0".repeat(32));
+    run::<()>(&fleet.redis, &["SET", &key, &era, "PX", "600000"]).await;
+    sleep(Duration::from_secs(3)).await;
+    for path in &paths[..20] {
+        assert_eq!(fleet.nodes[0].get(path).await.text(), "v2");
+    }
+    let waiting: Vec<_> = paths.iter().map(|path| sleeper.get(path)).collect();
+    let wake = async {
+        sleep(Duration::from_millis(50)).await;
+        sleeper.proxy.cont();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(waiting), wake);
+    for (path, answer) in paths.iter().zip(answers) {
+        assert_eq!(answer.text(), "v2", "{path}");
+    }
+    for path in &paths {
+        assert_eq!(fleet.origin.requests_to(path), 2, "{path}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Soft purges: stale from now on, one refresh, and nobody waits who need not.
+//! Purges: softly, with one refresh and nobody who waits that need not; and of everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -219,4 +219,41 @@ async fn a_purge_of_what_is_not_there_is_no_error() {
     let relative = "/page".parse().expect("a URI");
     let error = site.cache.soft_purge(&relative).await;
     assert!(error.expect_err("it names no host").is_config());
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_gone_and_what_is_being_fetched_is_not_kept() {
+    let site = Site::new(|_, number| versions(STALE)(number));
+    for path in ["/a", "/b"] {
+        site.get(path).await;
+    }
+    let coming = tokio::join!(site.get("/c"), async {
+        advance(100).await;
+        site.cache.purge_all().await.expect("there is no tier");
+        assert_eq!(site.cache.stats().local_entries, 0);
+        // Who comes after the purge does not follow what began before it.
+        site.get("/c").await
+    });
+    assert_eq!(coming.0.body, "v3");
+    assert_eq!(coming.1.body, "v4");
+    for (path, version) in [("/c", "v4"), ("/a", "v5"), ("/b", "v6")] {
+        assert_eq!(site.get(path).await.body, version);
+        assert_eq!(site.get(path).await.body, version, "and it is kept again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_gone_on_all_nodes_and_fetched_once_for_all() {
+    let [one, two] = two_nodes(versions(STALE));
+    for site in [&one, &two] {
+        for path in ["/a", "/b"] {
+            site.get(path).await;
+        }
+    }
+    one.cache.purge_all().await.expect("it is within reach");
+    for (path, version) in [("/a", "v3"), ("/b", "v4")] {
+        for site in [&two, &one] {
+            assert_eq!(site.get(path).await.body, version);
+        }
+    }
 }

@@ -174,6 +174,12 @@ impl SharedTier for FaultyTier {
         }))
     }
 
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        Box::pin(self.carry(within, move |tier| {
+            Box::pin(async move { tier.purge_all(within).await })
+        }))
+    }
+
     /// The world lays a pipe to it: see [`Pipe`](super::pipe::Pipe).
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         *self.listener.lock() = Some(listener);

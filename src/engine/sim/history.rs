@@ -89,7 +89,7 @@ impl Serve {
     }
 }
 
-/// One call of `Engine::purge`.
+/// One call of `Engine::purge`, or what one of `Engine::purge_all` means for a key.
 #[derive(Debug, Clone)]
 pub(super) struct Purge {
     pub(super) node: usize,
@@ -122,6 +122,10 @@ pub(super) enum Deed {
         at: At,
         fence: Fence,
         kind: PurgeKind,
+    },
+    PurgedAll {
+        at: At,
+        fence: Fence,
     },
 }
 
@@ -206,7 +210,9 @@ impl Notes {
         }
         for deed in &self.deeds {
             let (at, of_key) = match deed {
-                Deed::Granted { at, .. } | Deed::Purged { at, .. } => (*at, true),
+                Deed::Granted { at, .. } | Deed::Purged { at, .. } | Deed::PurgedAll { at, .. } => {
+                    (*at, true)
+                }
                 Deed::Committed { at, fetch, .. } => (
                     *at,
                     fetch.is_none_or(|fetch| self.fetches[fetch].key == key),

@@ -98,6 +98,15 @@ impl SharedTier for Ledger {
         })
     }
 
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        Box::pin(async move {
+            let fence = self.inner.purge_all(within).await?;
+            self.history
+                .note(|notes, at| notes.deeds.push(Deed::PurgedAll { at, fence }));
+            Ok(fence)
+        })
+    }
+
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         self.inner.subscribe(listener);
     }

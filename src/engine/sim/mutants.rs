@@ -103,6 +103,10 @@ impl SharedTier for Mutant {
         self.inner.purge(id, kind, within)
     }
 
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        self.inner.purge_all(within)
+    }
+
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         self.inner.subscribe(listener);
     }

@@ -259,7 +259,11 @@ fn the_tier_flaps() {
     });
 }
 
-async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[PurgeKind]) -> Verdict {
+const HARD: Option<PurgeKind> = Some(PurgeKind::Hard);
+const SOFT: Option<PurgeKind> = Some(PurgeKind::Soft);
+
+/// `kinds`: of the purges, by equal shares; `None` is one of everything.
+async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[Option<PurgeKind>]) -> Verdict {
     let specs = specs(&mut rng, 600);
     let setup = Setup {
         careless,
@@ -279,7 +283,10 @@ async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[PurgeKind]) -> 
         }
         let purged = world.draw(0..specs.len() as u64) as usize;
         let kind = kinds[world.draw(0..kinds.len() as u64) as usize];
-        world.purge_by(&world.any(), purged, kind).await;
+        match kind {
+            Some(kind) => world.purge_by(&world.any(), purged, kind).await,
+            None => world.purge_all(&world.any()).await,
+        }
         world.sleep(0..500).await;
         world.bring_back(&deaf);
     }
@@ -293,19 +300,24 @@ async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[PurgeKind]) -> 
 #[test]
 fn purges_beat_refreshes() {
     each("runs::purges_beat_refreshes", 100, |rng| {
-        purges(rng, false, &[PurgeKind::Hard])
+        purges(rng, false, &[HARD])
     });
 }
 
 #[test]
 fn soft_purges_beat_refreshes_too() {
     each("runs::soft_purges_beat_refreshes_too", 100, |rng| {
-        purges(
-            rng,
-            false,
-            &[PurgeKind::Soft, PurgeKind::Soft, PurgeKind::Hard],
-        )
+        purges(rng, false, &[SOFT, SOFT, HARD])
     });
+}
+
+#[test]
+fn purges_of_everything_beat_refreshes_too() {
+    each(
+        "runs::purges_of_everything_beat_refreshes_too",
+        100,
+        |rng| purges(rng, false, &[None, None, SOFT, HARD]),
+    );
 }
 
 #[test]
@@ -425,11 +437,13 @@ fn mutants_are_caught() {
         holders_pause(rng, Some(Fault::AcceptsLateWriters))
     });
     let two = caught(200, |rng| holders_pause(rng, Some(Fault::GrantsTwoLeases)));
-    let careless = caught(200, |rng| purges(rng, true, &[PurgeKind::Hard]));
+    let careless = caught(200, |rng| purges(rng, true, &[HARD]));
+    let unheard = caught(200, |rng| purges(rng, true, &[None]));
     for (mutant, caught) in [
         ("late writers", late),
         ("two leases", two),
         ("careless", careless),
+        ("careless of everything", unheard),
     ] {
         let (seed, why) = caught.unwrap_or_else(|| panic!("{mutant}: not caught"));
         println!("{mutant}: seed {seed}: {why}");

@@ -78,10 +78,13 @@ pub(super) fn nothing_broken_is_stored(notes: &Notes) -> Verdict {
 pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
     let mut newest = BTreeMap::new();
     let mut purged = BTreeMap::new();
+    let mut all_purged = 0;
     // In the order of the notes: several may have come at one time.
     for deed in &notes.deeds {
-        if let Deed::Purged { id, at, .. } = *deed {
-            purged.insert(id, at);
+        match *deed {
+            Deed::Purged { id, at, .. } => drop(purged.insert(id, at)),
+            Deed::PurgedAll { at, .. } => all_purged = at,
+            _ => {}
         }
         let Deed::Committed {
             id,
@@ -105,7 +108,7 @@ pub(super) fn the_tier_only_moves_on(notes: &Notes, specs: &[Spec]) -> Verdict {
         if specs[notes.fetches[fetch].key].varies {
             continue;
         }
-        if purged.get(&id).is_some_and(|purged| start < *purged) {
+        if start < all_purged.max(purged.get(&id).copied().unwrap_or(0)) {
             let story = notes.story(notes.fetches[fetch].key, start.saturating_sub(SECOND), at);
             return Err(format!(
                 "the tier took what was fetched before a purge: {deed:?}{story}"
@@ -139,6 +142,7 @@ fn purges(notes: &Notes, key: usize, wanted: PurgeKind) -> impl Iterator<Item = 
             kind,
             ..
         } if *purged == id && *kind == wanted => Some(*at),
+        Deed::PurgedAll { at, .. } if wanted == PurgeKind::Hard => Some(*at),
         _ => None,
     })
 }
@@ -209,6 +213,12 @@ fn known_purge(notes: &Notes, serve: &Serve, kind: PurgeKind) -> At {
             } if *minted == fence => Some(*at),
             _ => None,
         }),
+        TierEvent::PurgedAll { fence } if kind == PurgeKind::Hard => {
+            notes.deeds.iter().find_map(|deed| match deed {
+                Deed::PurgedAll { at, fence: minted } if *minted == fence => Some(*at),
+                _ => None,
+            })
+        }
         _ => None,
     });
     let told = told.max().unwrap_or(0);
@@ -375,9 +385,11 @@ pub(super) fn one_per_node_at_once(notes: &Notes, specs: &[Spec]) -> Verdict {
                 purge.key == first.key && purge.began <= second.start && until >= first.start
             })
             || notes.heard.iter().any(|(at, heard)| {
-                matches!(heard.event, TierEvent::Purged { .. } | TierEvent::Resumed)
-                    && heard.node == first.node
-                    && between(*at)
+                let begins_anew = matches!(
+                    heard.event,
+                    TierEvent::Purged { .. } | TierEvent::PurgedAll { .. } | TierEvent::Resumed
+                );
+                begins_anew && heard.node == first.node && between(*at)
             });
         let paused = notes
             .blows

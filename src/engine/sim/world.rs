@@ -1,5 +1,6 @@
 //! A fleet in one process, and clients.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -195,11 +196,11 @@ impl World {
         self.any()
     }
 
-    pub(super) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
+    pub(super) fn draw(&self, range: Range<u64>) -> u64 {
         self.rng.lock().u64(range)
     }
 
-    pub(super) async fn sleep(&self, millis: std::ops::Range<u64>) {
+    pub(super) async fn sleep(&self, millis: Range<u64>) {
         let millis = self.draw(millis);
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
@@ -265,24 +266,40 @@ impl World {
 
     pub(super) async fn purge_by(&self, node: &Arc<Node>, key: usize, kind: PurgeKind) {
         let id = super::client::Asks::of(key, 0).primary.id();
-        let note = self.history.note(|notes, began| {
-            notes.purges.push(Purge {
+        let noted = self.begin_purge(node, key..key + 1, kind);
+        let purged = node.life.run(node.engine.purge(id, kind)).await;
+        self.end_purge(noted, purged.map(|purged| purged.is_ok()));
+    }
+
+    pub(super) async fn purge_all(&self, node: &Arc<Node>) {
+        let noted = self.begin_purge(node, 0..self.setup.specs.len(), PurgeKind::Hard);
+        let purged = node.life.run(node.engine.purge_all()).await;
+        self.end_purge(noted, purged.map(|purged| purged.is_ok()));
+    }
+
+    fn begin_purge(&self, node: &Node, keys: Range<usize>, kind: PurgeKind) -> Range<usize> {
+        self.history.note(|notes, began| {
+            let first = notes.purges.len();
+            notes.purges.extend(keys.map(|key| Purge {
                 node: node.index,
                 key,
                 kind,
                 began,
                 done: None,
                 confirmed: false,
-            });
-            notes.purges.len() - 1
+            }));
+            first..notes.purges.len()
+        })
+    }
+
+    /// `confirmed`: by the tier; `None` if the node died first.
+    fn end_purge(&self, noted: Range<usize>, confirmed: Option<bool>) {
+        let Some(confirmed) = confirmed else { return };
+        self.history.note(|notes, done| {
+            for note in &mut notes.purges[noted] {
+                (note.done, note.confirmed) = (Some(done), confirmed);
+            }
         });
-        let purged = node.life.run(node.engine.purge(id, kind)).await;
-        if let Some(purged) = purged {
-            self.history.note(|notes, done| {
-                let note = &mut notes.purges[note];
-                (note.done, note.confirmed) = (Some(done), purged.is_ok());
-            });
-        }
     }
 
     /// Lets everything under way come to its end, and says what is left then.

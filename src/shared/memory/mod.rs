@@ -137,6 +137,15 @@ impl SharedTier for MemoryTier {
         })
     }
 
+    fn purge_all(&self, _within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        Box::pin(async move {
+            Ok(self.step(|model, now| {
+                let fence = model.purge_all(now);
+                (fence, Some(TierEvent::PurgedAll { fence }))
+            }))
+        })
+    }
+
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         self.0.listeners.add(listener);
     }

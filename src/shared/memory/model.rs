@@ -23,6 +23,8 @@ pub(super) struct Model {
     /// The last fence of any entry. A real clock moves on between two steps; under a paused one,
     /// this keeps fences rising when an entry was lost.
     minted: u64,
+    /// The fence of the last purge of everything.
+    purged: Option<Fence>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +69,7 @@ impl Model {
         Answer {
             now: us,
             newest: entry.and_then(|entry| entry.newest),
-            purged: entry.and_then(|entry| entry.purged),
+            purged: entry.and_then(|entry| entry.purged).max(self.purged),
             view: entry
                 .and_then(|entry| entry.stored.as_ref())
                 .map(|stored| stored.view(us / 1_000, ask.have)),
@@ -135,7 +137,7 @@ impl Model {
             let body_version = stored.body_version;
             return (Committed::Stored { body_version }, None);
         }
-        if newest.is_some_and(|newest| newest != fence) {
+        if newest.is_some_and(|newest| newest != fence) || self.purged > Some(fence) {
             return (Committed::Superseded, None);
         }
         if newest.is_none() && !mine {
@@ -229,6 +231,14 @@ impl Model {
         entry.mark = None;
         entry.waited = false;
         entry.keep(ms, millis(GRACE));
+        fence
+    }
+
+    pub(super) fn purge_all(&mut self, us: u64) -> Fence {
+        self.minted = us.max(self.minted + 1);
+        let fence = Fence::new(self.minted);
+        self.forget_all();
+        self.purged = Some(fence);
         fence
     }
 

@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use super::era;
 use super::reply::number;
 use crate::entry::Fence;
 use crate::key::EntryId;
@@ -15,7 +16,7 @@ pub(super) enum Heard {
     Pulse(u64),
 }
 
-/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>` on the shared
+/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>`, `g:<era>` on the shared
 /// channel, `a:<number>` on our own. `None` for anything else.
 pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
     let [Value::BulkString(channel), Value::BulkString(payload)] = data else {
@@ -25,6 +26,10 @@ pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
     let (tag, rest) = text.split_once(':')?;
     if channel.as_slice() == pulse.as_bytes() {
         return (tag == "a").then(|| number(rest).ok().map(Heard::Pulse))?;
+    }
+    if tag == "g" {
+        let fence = era::read(rest).ok()?;
+        return Some(Heard::Event(TierEvent::PurgedAll { fence }));
     }
     let (id, rest) = rest.split_once(':')?;
     let id = EntryId::parse(id)?;
@@ -77,8 +82,18 @@ mod tests {
         );
         assert_eq!(message(&format!("p:{id}:7:h")), purged(PurgeKind::Hard));
         assert_eq!(message(&format!("p:{id}:7:s")), purged(PurgeKind::Soft));
+        assert_eq!(
+            message("g:7"),
+            Some(Heard::Event(TierEvent::PurgedAll { fence }))
+        );
         for strange in [
             "",
+            "g",
+            "g:",
+            "g:0",
+            "g:7:h",
+            // No later era could be larger.
+            "g:9007199254740993",
             "c",
             "c:",
             "c:ab:7",

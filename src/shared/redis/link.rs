@@ -12,6 +12,7 @@ use redis::{
 use super::way::Way;
 use super::{Inner, events};
 use crate::clock::{Clock, SystemClock};
+use crate::shared::TierEvent;
 
 /// Commands that may stand in line for the socket before a caller has to wait for a place.
 const QUEUE: usize = 512;
@@ -121,6 +122,9 @@ fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) {
         // Either connection's end is the end of both: they reach the same server.
         PushKind::Disconnection => way.lost(generation, "the connection was closed"),
         PushKind::Message => match events::read(&push.data, &inner.space.pulse) {
+            Some(events::Heard::Event(TierEvent::PurgedAll { fence })) => {
+                inner.heard_of_era(fence);
+            }
             Some(events::Heard::Event(event)) => inner.hub.tell(event),
             Some(events::Heard::Pulse(number)) => {
                 inner.hub.pulse_back(generation, number, SystemClock.now());

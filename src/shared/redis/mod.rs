@@ -6,6 +6,7 @@
 mod breaker;
 mod builder;
 mod debts;
+mod era;
 mod events;
 mod failure;
 #[cfg(any(test, fuzzing))]

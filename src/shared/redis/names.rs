@@ -1,5 +1,6 @@
 //! What things are called in the store.
 
+use super::era::{ERA, Era};
 use super::topology::slots;
 use crate::error::Error;
 use crate::key::EntryId;
@@ -11,12 +12,21 @@ pub(super) struct Names {
     pub(super) lease: String,
 }
 
+impl Names {
+    /// In the order in which the scripts take them.
+    pub(super) fn keys(&self) -> [&str; 2] {
+        [&self.entry, &self.lease]
+    }
+}
+
 /// The part of the store that is ours. `bw1` is the version of the layout.
 #[derive(Debug)]
 pub(super) struct Space {
     prefix: String,
     /// The channel of everyone's events. Pub/sub does not know databases, so it names its own.
     pub(super) channel: String,
+    /// Which of it counts: what was before the last purge of everything does not.
+    pub(super) era: Era,
     /// The channel of this node's own heartbeat: on the shared one, heartbeats would cost the
     /// square of the number of nodes.
     pub(super) pulse: String,
@@ -38,6 +48,7 @@ impl Space {
         let channel = format!("bw1:{db}:{namespace}:ev");
         Ok(Self {
             prefix: format!("bw1:{namespace}"),
+            era: Era::new(),
             pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
             channel,
         })
@@ -53,11 +64,25 @@ impl Space {
         [&self.channel, &self.pulse]
     }
 
+    /// Where the era is kept.
+    pub(super) fn era_key(&self) -> String {
+        format!("{{{}:{ERA}}}:era", self.prefix)
+    }
+
     pub(super) fn names(&self, id: EntryId) -> Names {
+        self.names_in(self.era.current(), id)
+    }
+
+    pub(super) fn names_in(&self, era: u64, id: EntryId) -> Names {
         let slot = format!("{{{}:{id}}}", self.prefix);
+        let era = if era == 0 {
+            String::new()
+        } else {
+            format!("@{era}")
+        };
         Names {
-            entry: format!("{slot}:e"),
-            lease: format!("{slot}:l"),
+            entry: format!("{slot}:e{era}"),
+            lease: format!("{slot}:l{era}"),
         }
     }
 }
@@ -73,6 +98,11 @@ mod tests {
             .names(EntryId::from_bytes([1; 16]));
         assert_eq!(names.entry, format!("{{bw1:a.b:{}}}:e", "01".repeat(16)));
         assert_eq!(names.lease, format!("{{bw1:a.b:{}}}:l", "01".repeat(16)));
+        let later = Space::new("a.b", 3)
+            .unwrap()
+            .names_in(7, EntryId::from_bytes([1; 16]));
+        assert_eq!(later.entry, format!("{}@7", names.entry));
+        assert_eq!(later.lease, format!("{}@7", names.lease));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::Call;
 use super::debts::Ghost;
+use super::era::ERA;
 use super::failure::{Elsewhere, Failure, NOT_HERE};
 use super::link::Links;
 use super::way::Way;
@@ -50,6 +51,9 @@ impl SharedTier for RedisTier {
         let inner = &*self.inner;
         Box::pin(async move {
             let commit = &commit;
+            if Some(commit.fence) < inner.space.era.fence() {
+                return Ok(Committed::Superseded);
+            }
             let act = |mut links: Links| async move {
                 inner.deliver_purge_of(&mut links, commit.id).await?;
                 wire::commit(&mut links.bulk, &inner.space, commit).await
@@ -63,6 +67,9 @@ impl SharedTier for RedisTier {
     fn renew(&self, renew: Renew) -> BoxFuture<'_, Result<bool, Error>> {
         let inner = &*self.inner;
         Box::pin(async move {
+            if Some(renew.fence) < inner.space.era.fence() {
+                return Ok(false);
+            }
             let act = |mut links: Links| async move {
                 wire::renew(&mut links.control, &inner.space, &renew).await
             };
@@ -109,6 +116,11 @@ impl SharedTier for RedisTier {
         })
     }
 
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        let inner = &*self.inner;
+        Box::pin(async move { Ok(inner.purge_everything(within).await?) })
+    }
+
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         self.inner.hub.add(listener);
     }
@@ -118,7 +130,7 @@ impl Inner {
     /// One call: refused at once if the gate is shut, else bounded by the shorter of `within` and
     /// the tier's own limit, and its outcome noted. In a cluster it follows the entry, within the
     /// same bound; so `act` may be called again, from its beginning.
-    async fn call<T, F>(
+    pub(super) async fn call<T, F>(
         &self,
         id: EntryId,
         call: Call,
@@ -133,6 +145,9 @@ impl Inner {
             return Err(Failure::Held);
         }
         let until = Instant::now() + limit;
+        if id != ERA {
+            self.know_era(until).await?;
+        }
         let way = self.topology.way_to(&self.space, id);
         let mut way = way.ok_or(Failure::Held)?;
         let mut asking = false;
@@ -189,19 +204,25 @@ impl Inner {
 
     async fn ask(&self, mut links: Links, ask: &Ask) -> Result<Answer, Failure> {
         self.deliver_purge_of(&mut links, ask.id).await?;
-        let names = self.space.names(ask.id);
         let Links { control, bulk } = &mut links;
         for _ in 0..ROUNDS {
+            let era = self.space.era.current();
+            let names = self.space.names_in(era, ask.id);
             // Without anything at hand the content is wanted in any case, and one round trip is
             // half the wait. It comes from another command than the verdict: 100 KiB through Lua
             // cost Redis five times as much.
             let (said, found) = if ask.have.is_none() {
-                let asked = wire::acquire(control, &names, ask, GRACE);
+                let asked = wire::acquire(control, &names, ask, GRACE, era);
                 let (said, found) = tokio::join!(asked, wire::fetch(bulk, &names));
                 (said?, found?)
             } else {
-                (wire::acquire(control, &names, ask, GRACE).await?, None)
+                (wire::acquire(control, &names, ask, GRACE, era).await?, None)
             };
+            if self.space.era.current() != era {
+                // Everything was purged meanwhile. A lease of before is nobody's.
+                continue;
+            }
+            let answer = |said, content| answer(said, content, era);
             let Some((version, ..)) = said.view else {
                 return Ok(answer(said, None));
             };
@@ -216,7 +237,7 @@ impl Inner {
                 // The two commands met different versions. Now the newer one may be there.
                 None => of_version(wire::fetch(bulk, &names).await?),
             };
-            if content.is_some() {
+            if content.is_some() && self.space.era.current() == era {
                 return Ok(answer(said, content));
             }
             // It was replaced or purged since: the verdict is out of date too. The same token
@@ -236,11 +257,13 @@ impl Inner {
     }
 }
 
-fn answer(said: reply::Said, content: Option<Content>) -> Answer {
+/// `era`: the one that was asked about.
+fn answer(said: reply::Said, content: Option<Content>, era: u64) -> Answer {
+    let all_purged = (era > 0).then(|| Fence::new(era));
     Answer {
         now: said.now,
         newest: said.newest,
-        purged: said.purged,
+        purged: said.purged.max(all_purged),
         view: said.view.map(|(version, body_version, fresh_ms)| View {
             version,
             body_version,

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use redis::{RedisResult, Value};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::debts::OwedPurge;
+use super::era::ERA;
 use super::failure::Failure;
 use super::link::Links;
 use super::way::Way;
@@ -16,8 +18,9 @@ use crate::shared::limits::GRACE;
 /// Purges that go in one round trip.
 const BATCH: usize = 100;
 
-/// Delivers all purges to this server that are for it, then gives back all leases there that nobody
-/// has. What fails stays owed.
+/// Delivers the purge of everything, or learns of one, if this server is the one to ask; then all
+/// other purges that are for it; then gives back all leases there that nobody has. What fails stays
+/// owed.
 ///
 /// # Errors
 /// The first failure; each step takes at most `limit`.
@@ -28,7 +31,10 @@ pub(super) async fn pay(
     limit: Duration,
 ) -> Result<(), Failure> {
     let ours = |id| inner.topology.leads_to(way, &inner.space, id);
-    let in_time = |result: Result<_, _>| result.unwrap_or(Err(Failure::Late));
+    let in_time = |done: Result<_, Elapsed>| done.unwrap_or(Err(Failure::Late));
+    if ours(ERA) {
+        in_time(timeout(limit, inner.look_at_era(links)).await)?;
+    }
     loop {
         let owed = inner.debts.purges(BATCH, ours);
         let Some((first, rest)) = owed.split_first() else {

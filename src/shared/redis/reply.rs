@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::Value;
 
+use super::era;
 use super::failure::Failure;
 use crate::entry::Fence;
 use crate::shared::{BlockKind, Committed, Content, Grant};
@@ -84,6 +85,15 @@ pub(super) fn yes(reply: Value) -> Result<bool, Failure> {
 /// What `purge.lua` said.
 pub(super) fn purged(reply: Value) -> Result<Fence, Failure> {
     fence(&text(reply)?)?.ok_or_else(|| odd("a purge without a fence"))
+}
+
+/// What `era.lua` said.
+pub(super) fn era(reply: Value) -> Result<Option<Fence>, Failure> {
+    let text = text(reply)?;
+    if text == "0" {
+        return Ok(None);
+    }
+    era::read(&text).map(Some)
 }
 
 /// `HMGET v m b`: one snapshot of a version with its content, `None` if there is no version.

@@ -19,6 +19,7 @@ pub(super) static COMMIT: Script = Script::new(include_str!("scripts/commit.lua"
 pub(super) static RENEW: Script = Script::new(include_str!("scripts/renew.lua"));
 pub(super) static RELEASE: Script = Script::new(include_str!("scripts/release.lua"));
 pub(super) static PURGE: Script = Script::new(include_str!("scripts/purge.lua"));
+pub(super) static ERA: Script = Script::new(include_str!("scripts/era.lua"));
 
 impl Script {
     const fn new(source: &'static str) -> Self {
@@ -30,10 +31,12 @@ impl Script {
 
     /// The call by digest, without its arguments.
     pub(super) fn by_digest(&self, names: &Names) -> Cmd {
-        let digest = self
-            .digest
-            .get_or_init(|| redis::Script::new(self.source).get_hash().to_owned());
-        call("EVALSHA", digest, names)
+        call("EVALSHA", self.digest(), &names.keys())
+    }
+
+    fn digest(&self) -> &str {
+        self.digest
+            .get_or_init(|| redis::Script::new(self.source).get_hash().to_owned())
     }
 
     /// Runs it. The server may have forgotten it (a restart, SCRIPT FLUSH): then its text is sent,
@@ -44,11 +47,21 @@ impl Script {
         names: &Names,
         arguments: impl Fn(&mut Cmd),
     ) -> RedisResult<Value> {
-        let mut cmd = self.by_digest(names);
+        self.run_on(link, &names.keys(), arguments).await
+    }
+
+    /// The same, on these keys.
+    pub(super) async fn run_on(
+        &self,
+        link: &mut Conn,
+        keys: &[&str],
+        arguments: impl Fn(&mut Cmd),
+    ) -> RedisResult<Value> {
+        let mut cmd = call("EVALSHA", self.digest(), keys);
         arguments(&mut cmd);
         match cmd.query_async(link).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let mut cmd = call("EVAL", self.source, names);
+                let mut cmd = call("EVAL", self.source, keys);
                 arguments(&mut cmd);
                 cmd.query_async(link).await
             }
@@ -57,8 +70,8 @@ impl Script {
     }
 }
 
-fn call(command: &str, script: &str, names: &Names) -> Cmd {
+fn call(command: &str, script: &str, keys: &[&str]) -> Cmd {
     let mut cmd = redis::cmd(command);
-    cmd.arg(script).arg(2).arg(&names.entry).arg(&names.lease);
+    cmd.arg(script).arg(keys.len()).arg(keys);
     cmd
 }

@@ -192,7 +192,7 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
         within: brief,
     };
     let names = inner.space.names(id);
-    wire::acquire(&mut links.control, &names, &ask, brief).await?;
+    wire::acquire(&mut links.control, &names, &ask, brief, 0).await?;
     wire::release(&mut links.control, &inner.space, &release, brief).await?;
     wire::fetch(&mut links.bulk, &names).await?;
     Ok(())

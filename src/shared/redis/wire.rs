@@ -2,24 +2,27 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
+use super::era::Question;
 use super::failure::Failure;
 use super::link::Conn;
 use super::names::{Names, Space};
 use super::reply::{self, Said};
-use super::script::{ACQUIRE, COMMIT, PURGE, RELEASE, RENEW};
+use super::script::{ACQUIRE, COMMIT, ERA, PURGE, RELEASE, RENEW};
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::shared::limits::{GRACE, millis, millis_at_least_one};
 use crate::shared::{Ask, Commit, Committed, Content, PurgeKind, Release, Renew};
 
-/// Asks; all but the content comes back. `grace` is how long the book-keeping lives.
+/// Asks; all but the content comes back. `grace` is how long the book-keeping lives. A fence that is
+/// minted is larger than `floor`.
 pub(super) async fn acquire(
     link: &mut Conn,
     names: &Names,
     ask: &Ask,
     grace: Duration,
+    floor: u64,
 ) -> Result<Said, Failure> {
     let flags: String = [(ask.peek, 'p'), (ask.force, 'f'), (ask.insist, 'i')]
         .into_iter()
@@ -30,7 +33,8 @@ pub(super) async fn acquire(
             .arg(millis_at_least_one(ask.lease))
             .arg(&flags)
             .arg(millis(grace))
-            .arg(ask.have.map_or_else(String::new, |fence| fence.to_string()));
+            .arg(ask.have.map_or_else(String::new, |fence| fence.to_string()))
+            .arg(floor);
     };
     reply::said(ACQUIRE.run(link, names, arguments).await?)
 }
@@ -128,5 +132,37 @@ fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind) {
     cmd.arg(letter)
         .arg(millis(GRACE))
         .arg(&space.channel)
-        .arg(id.to_string());
+        .arg(id.to_string())
+        .arg(space.era.current());
+}
+
+/// The era as it is stored; an error too if that is none.
+pub(super) async fn stored_era(link: &mut Conn, space: &Space) -> Result<Option<Fence>, Failure> {
+    let mut cmd = redis::cmd("GET");
+    cmd.arg(space.era_key());
+    match cmd.query_async(link).await? {
+        Value::Nil => Ok(None),
+        reply => reply::era(reply),
+    }
+}
+
+/// Brings the store and the caller to the same era; `None` if there never was a purge of everything.
+pub(super) async fn era(
+    link: &mut Conn,
+    space: &Space,
+    question: Question,
+) -> Result<Option<Fence>, Failure> {
+    let arguments = |cmd: &mut Cmd| {
+        cmd.arg(question.known)
+            .arg(u8::from(question.purge.is_some()))
+            .arg(millis(Duration::MAX))
+            .arg(&space.channel);
+    };
+    let key = space.era_key();
+    let said = ERA.run_on(link, &[&key], arguments).await;
+    let said = said.map_err(Failure::from).and_then(reply::era);
+    said.map_err(|failure| match failure {
+        Failure::Foreign(what) => Failure::Foreign(format!("{key}: {what}")),
+        other => other,
+    })
 }

@@ -1,5 +1,5 @@
 -- Looks at an entry and, if it is not fresh, asks for the lease.
--- KEYS: entry, lease. ARGV: token, lease ms, flags (p: peek, f: force, i: insist), grace ms, have.
+-- KEYS: entry, lease. ARGV: token, lease ms, flags (p: peek, f: force, i: insist), grace ms, have, era.
 -- Answers {tag, now us, newest, purged, version, body version, fresh ms, ms left, detail}, as text.
 -- Idempotent for one token: whoever asks again with it is told of the lease it has.
 local E, L = KEYS[1], KEYS[2]
@@ -35,7 +35,7 @@ if cur then
   return answer('W', redis.call('PTTL', L), string.match(cur, '%d+$') or '')
 end
 -- `..` would write 1.79e+15.
-local fence = text(math.max(us, (tonumber(h[1]) or 0) + 1))
+local fence = text(math.max(us, (tonumber(h[1]) or 0) + 1, tonumber(ARGV[6]) + 1))
 local set = redis.pcall('HSET', E, 'f', fence)
 if type(set) == 'table' and set.err then
   if string.find(set.err, 'OOM', 1, true) == 1 then return answer('O', 0, '') end

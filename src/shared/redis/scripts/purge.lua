@@ -1,5 +1,5 @@
 -- Takes an entry away, and from every refresh under way the right to commit.
--- KEYS: entry, lease. ARGV: kind (h: hard, s: soft), grace ms, channel, id. Answers the purge's fence.
+-- KEYS: entry, lease. ARGV: kind (h: hard, s: soft), grace ms, channel, id, era. Answers the purge's fence.
 local E, L, kind = KEYS[1], KEYS[2], ARGV[1]
 local T = redis.call('TIME')
 local us = T[1] * 1000000 + T[2]
@@ -7,7 +7,7 @@ local h = redis.call('HMGET', E, 'f', 'v', 't')
 -- The lease is read before anything is written: a foreign key of another type has to fail here.
 -- Its fence counts too: the entry may have been evicted from under it.
 local held = tonumber(string.match(redis.call('GET', L) or '', '%d+$')) or 0
-local fence = string.format('%.0f', math.max(us, (tonumber(h[1]) or 0) + 1, held + 1))
+local fence = string.format('%.0f', math.max(us, (tonumber(h[1]) or 0) + 1, held + 1, tonumber(ARGV[5]) + 1))
 -- The mark lives as long as what it purges would have: a node that missed the event has that still.
 local life = math.max(redis.call('PTTL', E), tonumber(ARGV[2]))
 -- The first write is one that a full store permits; what follows is then permitted too.
