@@ -44,7 +44,7 @@ impl Node {
         let script = Arc::clone(&self.scripts);
         let lease = LEASE.to_string();
         let reply = self
-            .eval(&script.acquire, &[token, &lease, flags, "600000"])
+            .eval(&script.acquire, &[token, &lease, flags, "600000", "", "0"])
             .await;
         redis::from_redis_value(reply).expect("texts")
     }
@@ -52,7 +52,7 @@ impl Node {
     async fn commit(&mut self, token: &str, fence: &str, mode: &str) -> Vec<String> {
         let script = Arc::clone(&self.scripts);
         let arguments = [
-            token, fence, "10", "600000", "ev", "id", mode, "meta", fence,
+            token, fence, "10", "600000", "ev", "id", mode, "meta", fence, "1000",
         ];
         let reply = self.eval(&script.commit, &arguments).await;
         redis::from_redis_value(reply).expect("texts")
@@ -73,7 +73,7 @@ impl Node {
             0..5 => drop(
                 self.eval(
                     &scripts.purge,
-                    &[["h", "s"][fastrand::usize(..2)], "600000", "ev", "id"],
+                    &[["h", "s"][fastrand::usize(..2)], "600000", "ev", "id", "0"],
                 )
                 .await,
             ),
