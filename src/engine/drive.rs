@@ -287,7 +287,7 @@ impl Drive {
                 record.stamp.checked(epoch);
             }
             // Unchecked, but all there is to go by.
-            Err(_) => engine.unheard(self.now()),
+            Err(_) => engine.unheard(asked, self.now()),
         }
         self.lead.announce_and_continue(Landing::Ready {
             record,
