@@ -225,3 +225,10 @@ async fn drip(to: &mut OwnedWriteHalf, piece: &[u8], rate: u64) -> std::io::Resu
     }
     Ok(())
 }
+
+impl Fault {
+    /// True if nothing of the server reaches the client.
+    pub(crate) const fn is_mute(self) -> bool {
+        matches!(self, Self::Drop | Self::HalfOpen(_) | Self::BlackHole)
+    }
+}
