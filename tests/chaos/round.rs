@@ -139,13 +139,13 @@ async fn leave(
         usize::from(looked.is_some()),
         1,
     );
-    let idle = (0..PLACES).map(|place| fleet.node(place).cache.stats());
-    let filling: u64 = idle.map(|stats| stats.filling_bytes).sum();
-    left(
-        "bytes for bodies under way",
-        usize::try_from(filling).expect("few"),
-        0,
-    );
+    let filling = || {
+        let stats = (0..PLACES).map(|place| fleet.node(place).cache.stats());
+        usize::try_from(stats.map(|stats| stats.filling_bytes).sum::<u64>()).expect("few")
+    };
+    // Nobody waits for a refresh in the background.
+    settles(|| filling() == 0).await;
+    left("bytes for bodies under way", filling(), 0);
     settles(|| open(&fleet) == PLACES * CONNECTIONS).await;
     left(
         "connections at the proxies",
