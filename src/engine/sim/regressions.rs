@@ -228,6 +228,7 @@ fn a_corrupt_entry_is_replaced_for_all_however_long_the_wait_was() {
             token: stranger().token,
             fence,
             fresh: Duration::from_secs(60),
+            held: Duration::from_secs(3),
             keep: Duration::from_secs(60),
             meta: bytes::Bytes::from_static(b"garbage"),
             body: Some(bytes::Bytes::new()),
