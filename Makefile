@@ -88,7 +88,7 @@ CHAOS_TIME ?= 600
 soak: redis-server ## CHAOS_TIME seconds (600) of faults under load, and a checker of what happened
 	CHAOS_TIME='$(CHAOS_TIME)' $(CARGO) test --all-features --test chaos under_faults -- --nocapture
 
-# Half a minute to two for each; CHAOS_MUTANT=NAME for one of them.
+# Half a minute to two for each; CHAOS_MUTANT=NAME,NAME for some of them.
 mutants: redis-server ## Takes each safety out of a copy, and sees that the checker misses it
 	$(CARGO) test --all-features --test chaos mutant -- --ignored --nocapture
 

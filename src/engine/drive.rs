@@ -155,13 +155,14 @@ impl Drive {
             }
             return Ok(());
         };
-        let in_hand = self.record.as_ref().map(|record| &record.stamp);
-        let in_hand = in_hand.or_else(|| self.rule.as_ref().map(|rule| &rule.stamp));
-        if in_hand
-            .is_some_and(|stamp| !publish::is_older(stamp, view.version, answer.now, self.now()))
-        {
+        let now = self.now();
+        let is_newer = |stamp| !publish::is_older(stamp, view.version, answer.now, now);
+        let record = self.record.as_ref().map(|record| &record.stamp);
+        if record.is_some_and(is_newer) {
             return Ok(());
         }
+        let rule = self.rule.as_ref().map(|rule| &rule.stamp);
+        let newer_rule = rule.is_some_and(is_newer);
         match publish::read(
             &self.job.key,
             self.job.rule.clone(),
@@ -171,7 +172,9 @@ impl Drive {
             epoch,
             self.engine.tuning.early_beta,
         )? {
+            // Whatever its age: a rule is of use only if all nodes go by the same.
             Known::Rule(rule) => (self.record, self.rule) = (None, Some(rule)),
+            Known::Record(_) if newer_rule => {}
             Known::Record(record) => (self.record, self.rule) = (Some(record), None),
             Known::Verdict(_) => {}
         }

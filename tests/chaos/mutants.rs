@@ -1,7 +1,7 @@
 //! Each safety of the product taken out, one at a time: the checks have to see it.
 //!
 //! A copy of the sources is changed, built, and put under faults. That takes minutes, so it is no
-//! part of the tests: `make mutants`, or `CHAOS_MUTANT=NAME` for one of them.
+//! part of the tests: `make mutants`, or `CHAOS_MUTANT=NAME,NAME` for some of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,7 +65,11 @@ const MUTANTS: [Mutant; 14] = [
             (ACQUIRE, "math.max(us, ", "math.max(0, "),
             (PURGE, "math.max(us, ", "math.max(0, "),
         ],
-        caught_by: &["fences strictly rise"],
+        // What has no fence is dated by the shared clock, so it is soon missed there, too.
+        caught_by: &[
+            "fences strictly rise",
+            "nothing purged is served by who was told",
+        ],
     },
     Mutant {
         name: "waiters-without-a-ttl",
@@ -179,7 +183,8 @@ fn each_mutant_is_caught() {
     let only = std::env::var("CHAOS_MUTANT").ok();
     let mut survivors = Vec::new();
     for mutant in &MUTANTS {
-        if only.as_deref().is_some_and(|only| only != mutant.name) {
+        let asked = |only: &str| only.split(',').any(|name| name == mutant.name);
+        if !only.as_deref().is_none_or(asked) {
             continue;
         }
         let begun = Instant::now();
@@ -237,6 +242,13 @@ fn run(tree: &Path, seed: u64) -> String {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
+    // What cargo tells this test about itself would have build scripts run again, each time.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_") && name != "CARGO_HOME" {
+            build.env_remove(&*name);
+        }
+    }
     build
         .args(["test", "--all-features", "--test", "chaos"])
         // The dependencies are built there already.
@@ -253,7 +265,9 @@ fn run(tree: &Path, seed: u64) -> String {
     let ran = Command::new(tree.join(binary.expect("cargo names it")))
         .args(["under_faults_no_promise_is_broken", "--nocapture"])
         .env("CHAOS_SEED", seed.to_string())
-        .env("CHAOS_TIME", "60")
+        .env("CHAOS_TIME", "34")
+        // The first claim that is found broken need not be the one that should be.
+        .env("CHAOS_GO_ON", "1")
         .env("RUST_BACKTRACE", "0")
         .current_dir(tree)
         .output()

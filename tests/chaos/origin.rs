@@ -98,7 +98,12 @@ impl Plan {
             Kind::Slow => plan.latency = ms(200..1_200),
             Kind::Dripping => {
                 plan.pieces = 6;
-                plan.pause = ms(60..220);
+                // Some are soon over, others outlive a lease and more.
+                plan.pause = if fastrand::bool() {
+                    ms(15..60)
+                } else {
+                    ms(180..340)
+                };
                 plan.breaks = (fastrand::u32(..12) == 0).then(|| fastrand::u32(1..6));
             }
             Kind::Failing if fastrand::u32(..3) == 0 => {

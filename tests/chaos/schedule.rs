@@ -18,8 +18,9 @@ pub(crate) enum Blow {
         fault: Fault,
         lasts: Duration,
     },
-    /// The connections of one node are dropped, and soon after they are back dropped again.
-    Flap { place: usize },
+    /// The connections of all nodes but one are dropped, and soon after they are back dropped again:
+    /// what was begun in the first time ends in the second, and meanwhile the one went on.
+    Flap { spared: usize },
     /// Between all nodes and Redis.
     Everywhere { fault: Fault, lasts: Duration },
     /// Redis stands still.
@@ -86,9 +87,7 @@ impl Blow {
     /// Which nodes it strikes; `None` are all.
     pub(crate) const fn place(self) -> Option<usize> {
         match self {
-            Self::Network { place, .. } | Self::Flap { place } | Self::Reboot { place } => {
-                Some(place)
-            }
+            Self::Network { place, .. } | Self::Reboot { place } => Some(place),
             _ => None,
         }
     }
@@ -154,7 +153,7 @@ fn on_the_network(kind: usize, rng: &mut fastrand::Rng) -> Blow {
         4 => Fault::CutReply,
         5 => Fault::Throttle(rng.u64(10_000..60_000)),
         6 | 7 => Fault::BlackHole,
-        _ => return Blow::Flap { place },
+        _ => return Blow::Flap { spared: place },
     };
     let lasts = Duration::from_millis(rng.u64(250..1_600));
     if kind == 7 {

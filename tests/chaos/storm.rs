@@ -30,7 +30,7 @@ pub(crate) async fn run(fleet: &Arc<Fleet>, schedule: Vec<(Duration, Blow)>) {
                 Some(place) if blow.cuts_off() => vec![places[place].lock().await],
                 _ => match blow {
                     // In order, so that nobody waits for another in a circle.
-                    Blow::Everywhere { .. } => {
+                    Blow::Everywhere { .. } | Blow::Flap { .. } => {
                         let mut all = Vec::new();
                         for place in places.iter() {
                             all.push(place.lock().await);
@@ -61,17 +61,22 @@ async fn strike(fleet: &Fleet, blow: Blow) {
             fleet.proxies[place].set(None);
             end(fleet, from);
         }
-        Blow::Flap { place } => {
+        Blow::Flap { spared } => {
             let from = begin(fleet, blow);
-            for (fault, ms) in [
-                (Some(Fault::Drop), 700),
-                (None, 450),
-                (Some(Fault::Drop), 700),
-            ] {
-                fleet.proxies[place].set(fault);
+            let steps = [
+                (Some(Fault::Drop), 500),
+                (None, 650),
+                (Some(Fault::Drop), 800),
+                (None, 0),
+            ];
+            for (fault, ms) in steps {
+                for (place, proxy) in fleet.proxies.iter().enumerate() {
+                    if place != spared {
+                        proxy.set(fault);
+                    }
+                }
                 sleep(Duration::from_millis(ms)).await;
             }
-            fleet.proxies[place].set(None);
             end(fleet, from);
         }
         Blow::Everywhere { fault, lasts } => {

@@ -89,12 +89,13 @@ impl<'a> View<'a> {
             .any(|struck| struck.blow.loses_keys())
     }
 
-    /// True if nodes may go by two rules of a key that varies: Redis lost the one, and they look it up
-    /// once a minute.
+    /// True if nodes may go by two rules of a key that varies: Redis lost the one, or they could not
+    /// ask for it. They look it up once a minute.
     pub(crate) fn may_have_two_rules(&self, key: usize, at: At) -> bool {
         const TRUSTED: At = 61_000 * MILLI;
+        let since = at.saturating_sub(TRUSTED);
         let varies = site::spec(key).kind == Kind::Varying;
-        varies && self.lost_keys(at.saturating_sub(TRUSTED), at)
+        varies && (self.lost_keys(since, at) || self.any_failed(since, at))
     }
 
     /// True if this key was purged by anybody. A purge that was not confirmed may happen any time.

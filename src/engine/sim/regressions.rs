@@ -296,3 +296,32 @@ fn a_slow_tier_is_waited_for_where_nobody_waits() {
         checks::one_at_once(&notes, &[spec], |first, _| after(first)).unwrap();
     });
 }
+
+/// A rule that a node had made while it was cut off, later than the fleet's, was taken for
+/// confirmed because the tier held one: from then on all was fetched twice.
+#[test]
+fn a_rule_that_was_made_while_cut_off_yields_to_that_of_the_fleet() {
+    once(1, |_| async {
+        let spec = Spec {
+            fresh: 60_000,
+            varies: true,
+            ..SPEC
+        };
+        let world = world(2, spec);
+        let (first, second) = (world.node(0), world.node(1));
+        world.ask(&first, 0, 0);
+        millis(1_000).await;
+        world.cut_off(&second, REFUSED);
+        world.ask(&second, 0, 0);
+        millis(1_000).await;
+        world.bring_back(&second);
+        millis(1_000).await;
+        for node in [&second, &first] {
+            world.ask(node, 0, 1);
+            millis(1_000).await;
+        }
+        let notes = close(&world).await;
+        let fetched = notes.fetches.iter().filter(|fetch| fetch.kind == 1);
+        assert_eq!(fetched.count(), 1, "{:?}", notes.fetches);
+    });
+}

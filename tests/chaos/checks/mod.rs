@@ -9,6 +9,8 @@ mod lifetimes;
 mod order;
 mod origin_calls;
 mod purges;
+#[cfg(test)]
+mod tests;
 mod ttls;
 
 use bellwether::shared::EntryId;

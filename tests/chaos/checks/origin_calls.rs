@@ -11,6 +11,8 @@ use crate::history::{At, Fetch, FetchId, How, Reply};
 use crate::site::{self, Kind};
 use crate::view::{MILLI, View};
 
+/// If this machine stands still for so long, leases may run out and calls fail without a reason.
+const STANDSTILL: At = 150 * MILLI;
 /// What shows on the clocks of a busy machine.
 const TOLERANCE: At = 30 * MILLI;
 
@@ -44,16 +46,17 @@ pub(super) fn one_in_the_fleet(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("one origin call in the fleet, in calm");
     for ((key, _), fetches) in refreshes(view) {
         for (n, (_, first)) in fetches.iter().enumerate() {
-            let since = first.start.saturating_sub(micros(LOCK_WAIT));
+            let since = first.start.saturating_sub(micros(LOCK_WAIT) + 500 * MILLI);
             let end = first.end.unwrap_or(At::MAX);
             let second = fetches[n + 1..].iter().map(|(_, second)| second);
             let second = second.take_while(|second| second.start < end).next();
             let until = second.map_or(first.start, |second| second.start);
-            let calm = !view.may_have_two_rules(key, until)
+            let calm = is_sound(&fetches, since, until)
+                && !view.may_have_two_rules(key, until)
                 && !view.stormy(since, until)
                 && !view.any_failed(since, until)
                 && !view.purged(key, since, until)
-                && view.stalled(since, until) < 100 * MILLI;
+                && view.stalled(since, until) < STANDSTILL;
             if calm {
                 let wrong = second.map(|second| format!("{first:?} and {second:?} at once"));
                 finding.case(until, key, wrong);
@@ -61,6 +64,15 @@ pub(super) fn one_in_the_fleet(view: &View<'_>) -> Finding {
         }
     }
     finding
+}
+
+/// True if none of the fetches that began in that time, but for the last, came to nothing: one after
+/// the other, they would keep others waiting for longer than `lock_wait`.
+fn is_sound(fetches: &[(FetchId, &Fetch)], since: At, before: At) -> bool {
+    let mut during = fetches
+        .iter()
+        .filter(|(_, fetch)| (since..before).contains(&fetch.start));
+    during.all(|(_, fetch)| fetch.whole && fetch.reply != Reply::Failed)
 }
 
 /// Without Redis, one request per node: no two of one node at once for one key.
@@ -107,9 +119,13 @@ pub(super) fn not_before_it_is_due(view: &View<'_>) -> Finding {
         let spec = site::spec(key);
         for pair in fetches.windows(2) {
             let ((id, first), (_, second)) = (pair[0], pair[1]);
-            let since = first.start.saturating_sub(500 * MILLI);
+            // Past `lock_wait` a node asks for those who have waited so long, whoever is at it.
+            let waiting = second.start.saturating_sub(micros(LOCK_WAIT));
+            let since = first.start.min(waiting).saturating_sub(500 * MILLI);
             let good = matches!(first.reply, Reply::Storable | Reply::Confirmed)
                 && stored.contains_key(&id)
+                && view.stalled(since, second.start) < STANDSTILL
+                && is_sound(&fetches, since, first.start)
                 && !view.may_have_two_rules(key, second.start)
                 && !view.stormy(since, second.start)
                 && !view.any_failed(since, second.start)
