@@ -12,7 +12,7 @@ use crate::engine::refresh::{Keep, Refresh};
 use crate::engine::wait::Signal;
 use crate::engine::{Engine, publish};
 use crate::entry::codec::Flaw;
-use crate::entry::{Fence, Record, VaryRule};
+use crate::entry::{Fence, Record, Stamp, VaryRule};
 use crate::flight::Lead;
 use crate::local::{Known, Verdict};
 
@@ -117,8 +117,28 @@ impl Drive {
         }
     }
 
+    /// Takes its fence from what is in hand, if the tier has issued only smaller ones: it lost the
+    /// entry, and its clock stepped back. Else nothing stored from now on would ever look newer. By
+    /// the time of its fetch it is compared rightly.
+    fn forget_regressed(&mut self, answer: &Answer) {
+        let Some(newest) = answer.newest else { return };
+        if self.version().is_none_or(|ours| ours <= newest) {
+            return;
+        }
+        self.record = self.record.take().map(|record| {
+            let stamp = Stamp::new(None, None, record.stamp.fetched, record.stamp.epoch());
+            Arc::new(Record {
+                stamp,
+                ..publish::copy(&record)
+            })
+        });
+        self.rule = None;
+        self.engine.local.remove(self.job.key.id());
+    }
+
     /// Drops what is in hand if it was fetched before the last purge.
     pub(crate) fn forget_purged(&mut self, answer: &Answer) {
+        self.forget_regressed(answer);
         let Some(purged) = answer.purged else { return };
         let stamp = match (&self.record, &self.rule) {
             (Some(record), _) => &record.stamp,

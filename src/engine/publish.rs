@@ -46,7 +46,11 @@ pub(crate) fn agreeing(
 ) -> Arc<Record> {
     let fresh_here = record.windows.phase(asked) == Phase::Fresh;
     let fresh_ms = fresh_ms(rule, view, asked);
-    if fresh_here == (fresh_ms > 0) {
+    // No version lives longer here than it did when it came: a shared clock that has stepped back,
+    // or was far ahead before a failover, would keep it fresh by as much.
+    let came = record.stamp.fetched.plus(record.cost);
+    let outlived = came.plus(record.lifetime.fresh_left()) <= asked;
+    if fresh_here == (fresh_ms > 0) || (outlived && !fresh_here) {
         return record;
     }
     let windows = Windows::from_remaining(asked, fresh_ms, &record.lifetime);

@@ -154,8 +154,8 @@ fn ping(port: u16) -> bool {
     let mut reply = [0; 5];
     stream.write_all(b"PING\r\n").is_ok()
         && stream.read_exact(&mut reply).is_ok()
-        // One that wants a password first is up, too.
-        && [b"+PONG", b"-NOAU"].contains(&&reply)
+        // One that wants a password first is up, too, and one that loads says so.
+        && [b"+PONG", b"-NOAU", b"-LOAD"].contains(&&reply)
 }
 
 impl Drop for RedisServer {

@@ -195,5 +195,10 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
     wire::acquire(&mut links.control, &names, &ask, brief, 0).await?;
     wire::release(&mut links.control, &inner.space, &release, brief).await?;
     wire::fetch(&mut links.bulk, &names).await?;
+    // To nobody: this connection does not listen yet. Without that right scripts would fail half
+    // done, and the heartbeats would only be found missing after seconds.
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(&inner.space.pulse).arg("");
+    publish.exec_async(&mut links.control).await?;
     Ok(())
 }
