@@ -99,6 +99,7 @@ impl RedisTierBuilder {
             .map_err(|_| Error::config(format!("redis url: {target} cannot be used")))?;
         let inner = Arc::new(Inner {
             target,
+            tls: self.tls,
             topology,
             space,
             namespace: self.namespace,

@@ -12,11 +12,12 @@ pub(super) struct Names {
 }
 
 /// The part of the store that is ours. `bw1` is the version of the layout.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Space {
     prefix: String,
     /// The channel of everyone's events. Pub/sub does not know databases, so it names its own.
     pub(super) channel: String,
+    namespace: String,
     /// The channel of this node's own heartbeat: on the shared one, heartbeats would cost the
     /// square of the number of nodes.
     pub(super) pulse: String,
@@ -39,6 +40,7 @@ impl Space {
         Ok(Self {
             prefix: format!("bw1:{namespace}"),
             pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
+            namespace: namespace.to_owned(),
             channel,
         })
     }
@@ -51,6 +53,16 @@ impl Space {
     /// What a node listens to.
     pub(super) fn channels(&self) -> [&str; 2] {
         [&self.channel, &self.pulse]
+    }
+
+    /// The word of an access rule that permits all keys of ours.
+    pub(super) fn key_right(&self) -> String {
+        format!("~{{{}:*", self.prefix)
+    }
+
+    /// The same for our channels.
+    pub(super) fn channel_right(&self) -> String {
+        format!("&bw1:*:{}:ev*", self.namespace)
     }
 
     pub(super) fn names(&self, id: EntryId) -> Names {
