@@ -23,6 +23,8 @@ pub(crate) enum Asked {
     Print(String),
     /// Serve.
     Serve(Given),
+    /// Say what is wrong, and end: `--check`.
+    Check(Given),
 }
 
 /// The texts that were given, each with the place it came from.
@@ -78,7 +80,11 @@ pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Asked, Fa
     if let Some(path) = config {
         read_file(&path, &mut given)?;
     }
-    Ok(Asked::Serve(given))
+    Ok(if matches.get_flag(flags::CHECK) {
+        Asked::Check(given)
+    } else {
+        Asked::Serve(given)
+    })
 }
 
 fn take(matches: &mut ArgMatches, setting: &str, source: ValueSource, given: &mut Given) {

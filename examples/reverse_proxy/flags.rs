@@ -135,7 +135,17 @@ struct Flags {
     /// rules for some requests only: see examples/reverse_proxy/proxy.toml
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
+
+    /// Does not serve. Checks all settings, asks the origin for the head of its first page, and
+    /// looks at the Redis: whether it can be reached, permits what is needed, and is set up well.
+    /// Says on stdout what it found, and for each problem the cure. Exit code: 0 if there is no
+    /// problem (advice is none), 1 if there is one, 2 if a setting cannot be used
+    #[arg(long)]
+    check: bool,
 }
+
+/// What is no setting: only the command line has it.
+pub(crate) const CHECK: &str = "check";
 
 const AFTER: &str = "\
 A flag beats its BELLWETHER_... variable, which beats the file.
@@ -143,6 +153,7 @@ TIME is a number and a unit: 500ms, 30s, 2m, 1h 30m. SIZE: 65536 (bytes), 64KiB,
 A LIST is separated by commas. BOOL is true or false.
 RUST_LOG sets what is logged to stderr; its default is warn,bellwether=info,reverse_proxy=info.
 Once ready, one line goes to stdout: listening on http://ADDR. SIGTERM drains for up to 30 s.
+With --redis, what --check says of it is logged at each start; nothing waits for that.
 
 Examples:
   reverse_proxy
@@ -150,7 +161,9 @@ Examples:
   reverse_proxy --origin http://127.0.0.1:3000 --grace 30s
       protect a server, and answer with a stale page rather than let anybody wait
   reverse_proxy --origin http://app:3000 --listen 0.0.0.0:80 --redis redis://redis:6379 --node a
-      one node of a fleet: all nodes together ask the origin once";
+      one node of a fleet: all nodes together ask the origin once
+  reverse_proxy --config proxy.toml --check
+      before it goes live: is everything there, and as it should be?";
 
 /// One setting.
 #[derive(Debug)]
@@ -164,7 +177,8 @@ pub(crate) struct Setting {
 /// All settings.
 pub(crate) fn settings() -> Vec<Setting> {
     let command = Flags::command();
-    let settings = command.get_arguments().map(|arg| {
+    let arguments = command.get_arguments();
+    let settings = arguments.filter(|arg| arg.get_id() != CHECK).map(|arg| {
         let kind = arg.get_value_names().and_then(|names| names.first());
         Setting {
             name: arg.get_id().to_string(),
@@ -187,6 +201,9 @@ pub(crate) fn flag(name: &str) -> String {
 /// The command line, with the variables.
 pub(crate) fn command() -> Command {
     Flags::command().mut_args(|arg| {
+        if arg.get_id() == CHECK {
+            return arg;
+        }
         // Leaked once a process: clap keeps names for as long as it lives.
         let name: &'static str = variable(arg.get_id().as_str()).leak();
         arg.env(name).hide_env_values(true)

@@ -9,6 +9,7 @@
 
 mod admin;
 mod args;
+mod check;
 mod demo;
 mod flags;
 mod forward;
@@ -21,6 +22,7 @@ mod purge;
 mod rules;
 mod server;
 mod settings;
+mod tier;
 mod tunnel;
 mod units;
 mod upload;
@@ -38,12 +40,13 @@ use tower::Layer as _;
 use tracing_subscriber::EnvFilter;
 
 use admin::Admin;
-use args::Asked;
+use args::{Asked, Given};
 use front::Front;
 use host::Site;
 use origin::{Origin, Upstream};
 use purge::Purger;
 use settings::Settings;
+use tier::Tier;
 
 /// Why the proxy cannot start, in one line.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Failure {
         Self { code: 1, line }
     }
 
-    fn of_cache(error: &Error, what: &str) -> Self {
+    pub(crate) fn of_cache(error: &Error, what: &str) -> Self {
         let source = std::error::Error::source(error);
         let source = source
             .map(|source| format!(": {source}"))
@@ -82,7 +85,7 @@ impl Failure {
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure { code, line }) => {
             eprintln!("error: {}", line.replace('\n', " "));
             ExitCode::from(code)
@@ -90,26 +93,26 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Failure> {
+async fn run() -> Result<ExitCode, Failure> {
     let given = match args::read(std::env::args_os())? {
         Asked::Serve(given) => given,
+        Asked::Check(given) => return check(&given).await,
         Asked::Print(text) => {
             let _ = write!(std::io::stdout(), "{text}");
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
     };
     let settings = Settings::read(&given)?;
-    start_log();
+    start_log("warn,bellwether=info,reverse_proxy=info");
 
-    let name = match &settings.node {
-        Some(node) => format!("bellwether/{node}"),
-        None => "bellwether".to_owned(),
-    };
+    let name = name(&settings);
     let cache = if settings.passthrough {
         tracing::info!("passthrough: nothing is cached, and what concerns the cache is ignored");
         None
     } else {
-        Some(build_cache(&settings, &name).await?)
+        let (cache, tier) = build_cache(&settings, &name).await?;
+        tier.into_iter().for_each(tier::report_soon);
+        Some(cache)
     };
     let listener = server::bind(settings.listen, "--listen").await?;
     let address = listener
@@ -148,7 +151,32 @@ async fn run() -> Result<(), Failure> {
         }
         None => serve_uncached(listener, &upstream, &host).await,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `--check`: nothing is opened that others could come in by.
+async fn check(given: &Given) -> Result<ExitCode, Failure> {
+    let settings = Settings::read(given)?;
+    // What there is to say is in the report.
+    start_log("error");
+    let tier = if settings.passthrough {
+        None
+    } else {
+        let (_, tier) = build_cache(&settings, &name(&settings)).await?;
+        tier
+    };
+    let checked = check::check(&settings, &given.file, tier.as_ref()).await?;
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{}", checked.lines.join("\n")).and_then(|()| stdout.flush());
+    Ok(ExitCode::from(u8::from(checked.problem)))
+}
+
+/// The name in `Cache-Status`.
+fn name(settings: &Settings) -> String {
+    match &settings.node {
+        Some(node) => format!("bellwether/{node}"),
+        None => "bellwether".to_owned(),
+    }
 }
 
 async fn serve_cached(
@@ -186,7 +214,7 @@ async fn stopped() {
     }
 }
 
-async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> {
+async fn build_cache(settings: &Settings, name: &str) -> Result<(Cache, Option<Tier>), Failure> {
     let builder = Cache::builder()
         .local_capacity(settings.local_capacity)
         .max_body_size(settings.max_body_size)
@@ -194,43 +222,19 @@ async fn build_cache(settings: &Settings, name: &str) -> Result<Cache, Failure> 
         .shared_max_body_size(settings.shared_max_body_size)
         .name(name);
     let builder = settings.caching.apply(builder);
-    #[cfg(feature = "redis")]
-    let builder = match &settings.redis {
+    let (builder, tier) = match &settings.redis {
         Some(redis) => {
-            let tier = connect(redis).await;
-            builder.shared(tier.map_err(|error| Failure::of_cache(&error, "--redis: "))?)
+            let tier = Tier::connect(redis).await?;
+            (tier.share(builder), Some(tier))
         }
-        None => builder,
+        None => (builder, None),
     };
-    #[cfg(not(feature = "redis"))]
-    if settings.redis.is_some() {
-        return Err(Failure::usage(
-            "--redis: built without it, add the feature \"redis\"",
-        ));
-    }
-    builder
-        .build()
-        .map_err(|error| Failure::of_cache(&error, ""))
+    let cache = builder.build();
+    let cache = cache.map_err(|error| Failure::of_cache(&error, ""))?;
+    Ok((cache, tier))
 }
 
-#[cfg(feature = "redis")]
-async fn connect(redis: &settings::Redis) -> Result<bellwether::RedisTier, Error> {
-    let tier = bellwether::RedisTier::builder(&redis.url);
-    #[cfg(feature = "tls")]
-    let tier = match &redis.ca {
-        Some(ca) => tier.ca_certificate(ca.clone()),
-        None => tier,
-    };
-    #[cfg(feature = "tls")]
-    let tier = match &redis.identity {
-        Some((certificate, key)) => tier.client_certificate(certificate.clone(), key.clone()),
-        None => tier,
-    };
-    tier.connect().await
-}
-
-fn start_log() {
-    let default = "warn,bellwether=info,reverse_proxy=info";
+fn start_log(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -33,7 +33,7 @@ const RESPONSE: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(4);
 
 type Tls = HttpsConnector<HttpConnector>;
-type Connector = MapResponse<Tls, fn(Connected) -> LastWords<Connected>>;
+pub(crate) type Connector = MapResponse<Tls, fn(Connected) -> LastWords<Connected>>;
 type Connected = <Tls as tower::Service<Uri>>::Response;
 
 /// The origin and its pool of connections, one for the whole process.
@@ -50,22 +50,10 @@ impl Upstream {
     /// A request that the origin may have seen is never sent twice. The pool only takes another
     /// connection where an idle one was found closed before the first byte was written.
     pub(crate) fn new(target: Target) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
-        // HTTP/1.1 only: with HTTP/2 the client would send the origin's authority in place of the
-        // site that the request is for.
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let connector = MapResponse::new(connector, LastWords::new as fn(_) -> _);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(connector());
         Self { target, client }
     }
 
@@ -107,6 +95,22 @@ impl Upstream {
         forward::to_client(&mut head, switching && translated.is_none());
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// How connections to an origin are made.
+pub(crate) fn connector() -> Connector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    // HTTP/1.1 only: with HTTP/2 the client would send the origin's authority in place of the site
+    // that the request is for.
+    let connector = HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    MapResponse::new(connector, LastWords::new as fn(_) -> _)
 }
 
 /// The origin as one connection's requests see it.
@@ -161,7 +165,7 @@ enum Kind {
 }
 
 impl OriginError {
-    fn new(error: impl StdError + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         let mut kind = Kind::Broken;
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
         while let Some(error) = cause {
@@ -180,7 +184,7 @@ impl OriginError {
         }
     }
 
-    fn late() -> Self {
+    pub(crate) fn late() -> Self {
         Self {
             kind: Kind::Timeout,
             source: None,

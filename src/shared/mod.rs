@@ -19,7 +19,7 @@ pub use memory::MemoryTier;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use redis::fuzzing as redis_fuzzing;
 #[cfg(feature = "redis")]
-pub use redis::{RedisTier, RedisTierBuilder};
+pub use redis::{Finding, RedisTier, RedisTierBuilder, Report, Severity};
 
 pub use crate::entry::Fence;
 pub use crate::key::EntryId;

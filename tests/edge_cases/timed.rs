@@ -77,6 +77,9 @@ impl SharedTier for Timed {
     ) -> BoxFuture<'_, Result<Fence, Error>> {
         self.time(self.tier.purge(id, kind, within))
     }
+    fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
+        self.time(self.tier.purge_all(within))
+    }
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         self.tier.subscribe(listener);
     }

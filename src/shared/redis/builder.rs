@@ -99,8 +99,9 @@ impl RedisTierBuilder {
             .map_err(|_| Error::config(format!("redis url: {target} cannot be used")))?;
         let inner = Arc::new(Inner {
             target,
+            tls: self.tls,
             topology,
-            space,
+            space: Arc::new(space),
             namespace: self.namespace,
             timeout: self.timeout,
             hub: Hub::new(),

@@ -5,6 +5,7 @@ use redis::Value;
 use super::events::{Heard, read};
 use super::names::Space;
 use super::reply::{Said, committed, content, era, mark_text, number, purged, said, yes};
+use super::report;
 use super::tls::Tls;
 use super::topology::{Topology, slots};
 use super::url::{Host, Target};
@@ -15,6 +16,7 @@ use crate::shared::{Committed, Grant, PurgeKind, TierEvent};
 /// Lines: the items of a reply. `(nil)`, `:7` and `+text` stand for what a client makes of them.
 pub fn replies(bytes: &[u8]) {
     let items: Vec<_> = bytes.split(|&byte| byte == b'\n').map(item).collect();
+    report::fuzzing::facts(&items);
     for value in [items[0].clone(), Value::Array(items)] {
         if let Ok(found) = said(value.clone()) {
             assert!(found.view.is_some() || found.grant != Grant::Fresh);

@@ -35,6 +35,14 @@ pub(super) struct Conn {
     asking: bool,
 }
 
+impl Conn {
+    /// Calls by this connection, about entries that its server owns.
+    pub(super) fn new(link: MultiplexedConnection) -> Self {
+        let asking = false;
+        Self { link, asking }
+    }
+}
+
 impl Links {
     /// The same, for an entry that is on its way to this node.
     pub(super) fn asking(mut self) -> Self {
@@ -106,13 +114,9 @@ pub(super) async fn open(
         client.get_multiplexed_async_connection_with_config(&control),
         client.get_multiplexed_async_connection_with_config(&bulk),
     )?;
-    let conn = |link| Conn {
-        link,
-        asking: false,
-    };
     Ok(Links {
-        control: conn(control),
-        bulk: conn(bulk),
+        control: Conn::new(control),
+        bulk: Conn::new(bulk),
     })
 }
 

@@ -18,6 +18,7 @@ mod names;
 mod ops;
 mod payments;
 mod reply;
+mod report;
 mod script;
 mod supervisor;
 mod tls;
@@ -35,6 +36,8 @@ pub use self::builder::RedisTierBuilder;
 use self::debts::Debts;
 use self::hub::Hub;
 use self::names::Space;
+pub use self::report::{Finding, Report, Severity};
+use self::tls::Tls;
 use self::topology::Topology;
 use self::url::Target;
 use crate::error::Error;
@@ -56,8 +59,9 @@ pub struct RedisTier {
 
 struct Inner {
     target: Target,
+    tls: Tls,
     topology: Topology,
-    space: Space,
+    space: Arc<Space>,
     namespace: String,
     timeout: Duration,
     hub: Hub,

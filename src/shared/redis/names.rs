@@ -27,6 +27,7 @@ pub(super) struct Space {
     pub(super) channel: String,
     /// Which of it counts: what was before the last purge of everything does not.
     pub(super) era: Era,
+    namespace: String,
     /// The channel of this node's own heartbeat: on the shared one, heartbeats would cost the
     /// square of the number of nodes.
     pub(super) pulse: String,
@@ -50,6 +51,7 @@ impl Space {
             prefix: format!("bw1:{namespace}"),
             era: Era::new(),
             pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
+            namespace: namespace.to_owned(),
             channel,
         })
     }
@@ -67,6 +69,16 @@ impl Space {
     /// Where the era is kept.
     pub(super) fn era_key(&self) -> String {
         format!("{{{}:{ERA}}}:era", self.prefix)
+    }
+
+    /// The word of an access rule that permits all keys of ours.
+    pub(super) fn key_right(&self) -> String {
+        format!("~{{{}:*", self.prefix)
+    }
+
+    /// The same for our channels.
+    pub(super) fn channel_right(&self) -> String {
+        format!("&bw1:*:{}:ev*", self.namespace)
     }
 
     pub(super) fn names(&self, id: EntryId) -> Names {

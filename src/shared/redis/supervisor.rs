@@ -7,11 +7,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use super::link::{self, Links};
+use super::link::{self, Conn, Links};
+use super::names::Space;
 use super::watch::{leave, watch};
 use super::way::Way;
 use super::{Inner, payments, wire};
 use crate::clock::{Clock, SystemClock};
+use crate::key::EntryId;
 use crate::shared::{Ask, Release, Token};
 
 /// Most time for one attempt to connect. Long against [`REFUSED`]: an attempt that hangs in a
@@ -173,6 +175,16 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
         redis::cmd("PING").exec_async(&mut links.control).await?;
         return Ok(());
     };
+    try_calls(&inner.space, id, links.control.clone(), links.bulk.clone()).await
+}
+
+/// The calls of one refresh, but for its result. `id` is an entry that nobody uses.
+pub(super) async fn try_calls(
+    space: &Space,
+    id: EntryId,
+    mut control: Conn,
+    mut bulk: Conn,
+) -> Result<(), Failure> {
     let token = Token::from_bytes(fastrand::u128(..).to_be_bytes());
     let brief = Duration::from_secs(1);
     let ask = Ask {
@@ -191,14 +203,14 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
         block: None,
         within: brief,
     };
-    let names = inner.space.names(id);
-    wire::acquire(&mut links.control, &names, &ask, brief, 0).await?;
-    wire::release(&mut links.control, &inner.space, &release, brief).await?;
-    wire::fetch(&mut links.bulk, &names).await?;
+    let names = space.names(id);
+    wire::acquire(&mut control, &names, &ask, brief, 0).await?;
+    wire::release(&mut control, space, &release, brief).await?;
+    wire::fetch(&mut bulk, &names).await?;
     // To nobody: this connection does not listen yet. Without that right scripts would fail half
     // done, and the heartbeats would only be found missing after seconds.
     let mut publish = redis::cmd("PUBLISH");
-    publish.arg(&inner.space.pulse).arg("");
-    publish.exec_async(&mut links.control).await?;
+    publish.arg(&space.pulse).arg("");
+    publish.exec_async(&mut control).await?;
     Ok(())
 }

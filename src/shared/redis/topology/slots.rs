@@ -27,6 +27,8 @@ pub(in super::super) fn of_tag(tag: &[u8]) -> u16 {
 pub(in super::super) struct Owned {
     pub(in super::super) slots: RangeInclusive<u16>,
     pub(in super::super) host: Host,
+    /// How many replicas it has.
+    pub(in super::super) replicas: usize,
 }
 
 /// Asks the node at `host`.
@@ -58,7 +60,7 @@ pub(in super::super) fn read(said: &Value, asked: &Host) -> Option<Vec<Owned>> {
             Value::Int(first),
             Value::Int(last),
             Value::Array(master),
-            ..,
+            replicas @ ..,
         ] = items.as_slice()
         else {
             return None;
@@ -80,6 +82,7 @@ pub(in super::super) fn read(said: &Value, asked: &Host) -> Option<Vec<Owned>> {
                 name: name.to_owned(),
                 port: u16::try_from(*port).ok().filter(|port| *port > 0)?,
             },
+            replicas: replicas.len(),
         })
     };
     parts.iter().map(part).collect()
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(owned[0].host, host("::1", 7));
         assert_eq!(owned[1].host, host("asked", 8));
         assert_eq!(owned[1].slots, 6..=16_383);
+        assert_eq!(owned[1].replicas, 1);
         for strange in [
             Value::Nil,
             Value::Array(vec![Value::Nil]),

@@ -62,6 +62,13 @@ pub(super) struct Login {
     password: Option<String>,
 }
 
+impl Login {
+    /// Who that is to the server. Without a name, it is the user that everyone is.
+    pub(super) fn user(&self) -> &str {
+        self.username.as_deref().unwrap_or("default")
+    }
+}
+
 const SCHEMES: [&str; 8] = [
     "redis",
     "rediss",
