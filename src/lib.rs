@@ -79,7 +79,7 @@ mod event;
 mod flight;
 mod key;
 mod local;
-mod lock;
+pub mod lock;
 pub mod middleware;
 mod purge;
 mod semantics;

@@ -19,6 +19,8 @@ pub use memory::MemoryTier;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use redis::fuzzing as redis_fuzzing;
 #[cfg(feature = "redis")]
+pub(crate) use redis::{LockClaim, LockClaimed, LockHeld};
+#[cfg(feature = "redis")]
 pub use redis::{RedisTier, RedisTierBuilder};
 
 pub use crate::entry::Fence;

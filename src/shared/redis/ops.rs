@@ -118,7 +118,7 @@ impl Inner {
     /// One call: refused at once if the gate is shut, else bounded by the shorter of `within` and
     /// the tier's own limit, and its outcome noted. In a cluster it follows the entry, within the
     /// same bound; so `act` may be called again, from its beginning.
-    async fn call<T, F>(
+    pub(super) async fn call<T, F>(
         &self,
         id: EntryId,
         call: Call,

@@ -21,7 +21,7 @@ pub(super) static RELEASE: Script = Script::new(include_str!("scripts/release.lu
 pub(super) static PURGE: Script = Script::new(include_str!("scripts/purge.lua"));
 
 impl Script {
-    const fn new(source: &'static str) -> Self {
+    pub(super) const fn new(source: &'static str) -> Self {
         Self {
             source,
             digest: OnceLock::new(),
