@@ -8,3 +8,10 @@
 mod support;
 
 mod claims;
+mod crashes;
+mod database;
+mod guards;
+mod holder;
+mod outages;
+mod patchy;
+mod waiting;
