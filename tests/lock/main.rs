@@ -8,10 +8,14 @@
 mod support;
 
 mod claims;
+mod clocks;
 mod crashes;
 mod database;
+mod election;
 mod guards;
+mod history;
 mod holder;
 mod outages;
 mod patchy;
+mod redlock;
 mod waiting;
