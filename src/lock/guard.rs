@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::lock::error::LockError;
-use crate::lock::handle::{LEASES, valid};
+use crate::lock::handle::{CALL, LEASES, valid};
 use crate::lock::heartbeat::{Heartbeat, Loss, Timing, Watch};
 use crate::lock::name::Name;
 use crate::lock::tier::{Held, LockTier};
@@ -47,17 +47,18 @@ impl Guard {
         timing: Timing,
         renewed: Option<Duration>,
     ) -> Self {
-        let within = timing.call;
         let held = Held {
             name,
             token,
-            within,
+            within: CALL,
         };
         let heartbeat = Heartbeat::new(asked, left, timing);
         let watch = heartbeat.watch().clone();
         let runtime = Handle::current();
         let beat = renewed.map(|lease| {
-            let (tier, held) = (Arc::clone(&tier), held.clone());
+            let (tier, mut held) = (Arc::clone(&tier), held.clone());
+            // So that there is time for more than one within a lease.
+            held.within = CALL.min(lease / 4);
             runtime.spawn(async move {
                 heartbeat.beat(|| tier.renew(held.clone(), lease)).await;
             })

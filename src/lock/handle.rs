@@ -17,7 +17,9 @@ use crate::shared::Token;
 pub(super) const LEASES: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_secs(86_400));
 /// Most time for one call, for tiers that have no shorter limit of their own.
-const CALL: Duration = Duration::from_secs(1);
+pub(super) const CALL: Duration = Duration::from_secs(1);
+/// How soon after an unanswered renewal the next one is sent.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A lock by its name.
 ///
@@ -125,7 +127,9 @@ impl Lock {
         }
     }
 
-    /// Takes it, waiting for at most `within` until it is free.
+    /// Takes it, waiting for at most `within` until it is free. A millisecond is the least: in less
+    /// than that there is no time to ask. It is not re-entrant: whoever has it already waits for
+    /// itself.
     ///
     /// Hears of a release by a message of the store, and looks by itself as well: when the lease of
     /// the holder runs out, and every 0.1 s at first, every second later.
@@ -175,7 +179,7 @@ impl Lock {
                 let timing = Timing {
                     lease: valid(self.lease),
                     longest: self.longest,
-                    call: within.min(CALL),
+                    call: AGAIN,
                 };
                 let renewed = self.renewed.then_some(self.lease);
                 let tier = Arc::clone(&self.tier);

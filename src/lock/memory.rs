@@ -17,6 +17,8 @@ use crate::sync::Mutex;
 
 /// How long the last fence of a lock is remembered. After that, the clock keeps fences rising.
 const GRACE: Duration = Duration::from_secs(600);
+/// No lease is longer.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Locks in this process: for programs that are but one process, and for tests.
 ///
@@ -131,16 +133,21 @@ impl MemoryLock {
             one.lease = Some(Lease {
                 token: claim.token,
                 fence,
-                ends: now + claim.lease,
+                ends: after(now, claim.lease),
                 owner: Arc::clone(&claim.owner),
             });
-            one.until = now + claim.lease.max(GRACE);
+            one.until = after(now, claim.lease.max(GRACE));
             Claimed::Granted {
                 fence: Fence::new(fence),
                 left: claim.lease,
             }
         })
     }
+}
+
+/// At most ten years from now: what is longer is as good as for ever.
+fn after(now: Instant, lease: Duration) -> Instant {
+    now + lease.min(LONGEST)
 }
 
 impl Default for MemoryLock {
@@ -164,9 +171,9 @@ impl LockTier for MemoryLock {
         Box::pin(async move {
             Ok(self.if_held(&held, |one, now| {
                 if let Some(own) = &mut one.lease {
-                    own.ends = own.ends.max(now + lease);
+                    own.ends = own.ends.max(after(now, lease));
                 }
-                one.until = one.until.max(now + lease.max(GRACE));
+                one.until = one.until.max(after(now, lease.max(GRACE)));
             }))
         })
     }

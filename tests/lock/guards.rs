@@ -215,3 +215,38 @@ fn a_guard_may_outlive_its_runtime() {
     assert!(!guard.is_lost());
     drop(guard);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_had_at_the_last_moment_is_renewed_as_well_as_any_other() {
+    let store = Patchy::default();
+    let lock = Lock::new(store.clone(), "x").lease(LEASE);
+    let first = lock.try_lock().await.unwrap();
+    let waiting = lock.clone();
+    let waiting = tokio::spawn(async move { waiting.lock(SECOND).await });
+    sleep(SECOND - Duration::from_millis(3)).await;
+    drop(first);
+    let guard = waiting.await.unwrap().expect("in time");
+    sleep(LEASE).await;
+    // The time that its renewals have is not what was left of the deadline then.
+    let (least, _) = store.given();
+    assert!(least >= SECOND / 2, "{least:?}");
+    drop(guard);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_store_is_asked_more_than_once_within_a_short_lease() {
+    let store = Patchy::default();
+    let lease = SECOND / 2;
+    let lock = Lock::new(store.clone(), "x").lease(lease);
+    let guard = lock.try_lock().await.unwrap();
+    for _ in 0..10 {
+        // From before a renewal until there is time for one more.
+        sleep(lease / 4).await;
+        store.silent(true);
+        sleep(lease / 3).await;
+        store.silent(false);
+        sleep(lease).await;
+    }
+    assert_eq!(guard.loss(), None);
+    assert!(store.given().1 < lease / 3, "{:?}", store.given());
+}

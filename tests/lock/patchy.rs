@@ -1,7 +1,7 @@
 //! A store that does not always answer, in virtual time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bellwether::Error;
@@ -20,6 +20,8 @@ struct State {
     late: AtomicBool,
     renewals: AtomicUsize,
     claims: AtomicUsize,
+    /// The shortest time that a renewal was given, and the longest.
+    given: Mutex<Option<(Duration, Duration)>>,
 }
 
 impl Patchy {
@@ -39,6 +41,11 @@ impl Patchy {
 
     pub(crate) fn claims(&self) -> usize {
         self.state.claims.load(SeqCst)
+    }
+
+    /// The shortest time that any renewal was given for its answer, and the longest.
+    pub(crate) fn given(&self) -> (Duration, Duration) {
+        self.state.given.lock().unwrap().expect("a renewal")
     }
 
     pub(crate) fn forget_all(&self) {
@@ -73,6 +80,11 @@ impl LockTier for Patchy {
     fn renew(&self, held: Held, lease: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
             self.state.renewals.fetch_add(1, SeqCst);
+            {
+                let mut given = self.state.given.lock().unwrap();
+                let (least, most) = given.unwrap_or((held.within, held.within));
+                *given = Some((least.min(held.within), most.max(held.within)));
+            }
             self.hear(held.within).await?;
             self.answer(self.inner.renew(held, lease).await).await
         })
