@@ -40,6 +40,7 @@
 //! - [`shared`]: the contract of what a fleet shares, and its adapters
 //! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
 //! - [`Rule`]: settings for some requests only
+//! - [`lock`]: locks, elections and semaphores for a fleet, of use without any cache
 //! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::bodies`]: how bodies stream to all who wait, and what bounds their memory
 //! - [`docs::redis`]: one server, Sentinel, Cluster, TLS; the rights of its user
@@ -67,7 +68,7 @@
 //! # Features
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `redis` | yes | [`RedisTier`](shared#structs): the shared tier |
+//! | `redis` | yes | [`RedisTier`](shared#structs): the shared tier; [`RedisLock`](lock#structs): locks |
 //! | `tls` | no | the way to it encrypted, see [`docs::redis`] |
 
 mod clock;
@@ -79,7 +80,7 @@ mod event;
 mod flight;
 mod key;
 mod local;
-mod lock;
+pub mod lock;
 pub mod middleware;
 mod purge;
 mod semantics;

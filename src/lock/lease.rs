@@ -8,19 +8,8 @@ use tokio::time::Instant;
 use crate::entry::Fence;
 use crate::error::Error;
 use crate::key::EntryId;
+use crate::lock::heartbeat::{Heartbeat, Timing, Watch};
 use crate::shared::{BlockKind, Commit, Committed, Release, Renew, SharedTier, Token};
-use crate::sync::Mutex;
-
-/// How leases are held.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timing {
-    /// Length of a lease; renewed at a third of it.
-    pub(crate) lease: Duration,
-    /// Renewed no longer than this after the grant: a hung origin is not guarded for ever.
-    pub(crate) longest: Duration,
-    /// Most time for one call to the tier.
-    pub(crate) call: Duration,
-}
 
 /// A lease that was granted to this process.
 ///
@@ -33,41 +22,8 @@ pub(crate) struct Lease {
     token: Token,
     fence: Fence,
     timing: Timing,
-    granted: Instant,
-    held: Arc<Mutex<Held>>,
+    heartbeat: Heartbeat,
     settled: bool,
-}
-
-/// Sees whether a lease is there still, without holding it.
-#[derive(Debug, Clone)]
-pub(crate) struct Watch(Arc<Mutex<Held>>);
-
-impl Watch {
-    /// The same as of the lease.
-    pub(crate) fn has_lapsed(&self) -> bool {
-        has_lapsed(&self.0)
-    }
-}
-
-fn has_lapsed(held: &Mutex<Held>) -> bool {
-    may_be_lost(held) && !held.lock().unanswered
-}
-
-fn may_be_lost(held: &Mutex<Held>) -> bool {
-    let held = held.lock();
-    held.lost || Instant::now() >= held.until
-}
-
-#[derive(Debug)]
-struct Held {
-    /// By the local clock the lease is surely there until then: counted from *before* the call
-    /// that granted or renewed it was sent.
-    until: Instant,
-    /// When the call was sent that granted or renewed it last.
-    since: Instant,
-    lost: bool,
-    /// The tier did not answer the last renewal.
-    unanswered: bool,
 }
 
 impl Lease {
@@ -81,20 +37,13 @@ impl Lease {
         ttl: Duration,
         timing: Timing,
     ) -> Self {
-        let held = Held {
-            until: asked + ttl,
-            since: asked,
-            lost: false,
-            unanswered: false,
-        };
         Self {
             tier,
             id,
             token,
             fence,
             timing,
-            granted: asked,
-            held: Arc::new(Mutex::new(held)),
+            heartbeat: Heartbeat::new(asked, ttl, timing),
             settled: false,
         }
     }
@@ -106,18 +55,18 @@ impl Lease {
     /// True if somebody else may have it by now: the tier said so, or this process was paused past
     /// its end.
     pub(crate) fn may_be_lost(&self) -> bool {
-        may_be_lost(&self.held)
+        self.heartbeat.watch().may_be_lost()
     }
 
     /// Tells the same to those who only look on.
     pub(crate) fn watch(&self) -> Watch {
-        Watch(Arc::clone(&self.held))
+        self.heartbeat.watch().clone()
     }
 
     /// True if somebody else may have it by now and the tier is not the reason: it said so itself,
     /// or this process stood still.
     pub(crate) fn has_lapsed(&self) -> bool {
-        has_lapsed(&self.held)
+        self.heartbeat.watch().has_lapsed()
     }
 
     /// Runs `work` to its end, renewing the lease meanwhile. Losing it does not stop the work: its
@@ -127,46 +76,9 @@ impl Lease {
         tokio::select! {
             biased;
             output = &mut work => return output,
-            () = self.beat() => {}
+            () = self.heartbeat.beat(|| self.tier.renew(self.renewal())) => {}
         }
         work.await
-    }
-
-    /// Renews at a third of the lease, each time a little off it; ends when the lease is lost.
-    async fn beat(&self) {
-        let mut next = self.next_beat();
-        loop {
-            tokio::time::sleep_until(next).await;
-            let sent = Instant::now();
-            if sent >= self.held.lock().until || sent >= self.granted + self.timing.longest {
-                break;
-            }
-            next = match self.tier.renew(self.renewal()).await {
-                Ok(true) => {
-                    let mut held = self.held.lock();
-                    (held.since, held.until) = (sent, sent + self.timing.lease);
-                    held.unanswered = false;
-                    self.next_beat()
-                }
-                Ok(false) => {
-                    let mut held = self.held.lock();
-                    // It may have gone at any time since it was confirmed last.
-                    (held.until, held.unanswered) = (held.since, false);
-                    break;
-                }
-                // No answer: the lease may still be there, so try until its own end.
-                Err(_) => {
-                    self.held.lock().unanswered = true;
-                    sent + self.timing.call.max(Duration::from_millis(100))
-                }
-            };
-        }
-        self.held.lock().lost = true;
-    }
-
-    fn next_beat(&self) -> Instant {
-        let third = self.timing.lease / 3;
-        Instant::now() + third.mul_f64(0.9 + 0.2 * fastrand::f64())
     }
 
     fn renewal(&self) -> Renew {
@@ -202,7 +114,7 @@ impl Lease {
             token: self.token,
             fence: self.fence,
             fresh: Duration::ZERO,
-            held: self.granted.elapsed(),
+            held: self.heartbeat.age(),
             keep: Duration::ZERO,
             meta,
             body,

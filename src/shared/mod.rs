@@ -20,6 +20,8 @@ pub use memory::MemoryTier;
 pub(crate) use redis::fuzzing as redis_fuzzing;
 #[cfg(feature = "redis")]
 pub use redis::{Finding, RedisTier, RedisTierBuilder, Report, Severity};
+#[cfg(feature = "redis")]
+pub(crate) use redis::{LockClaim, LockClaimed, LockHeld};
 
 pub use crate::entry::Fence;
 pub use crate::key::EntryId;

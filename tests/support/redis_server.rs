@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct RedisServer {
     /// The text of the configuration file, if it has one.
     file: Option<String>,
     options: Vec<String>,
+    /// What is set in its environment.
+    environment: Vec<(&'static str, PathBuf)>,
     child: Option<Child>,
     dir: tempfile::TempDir,
 }
@@ -36,8 +39,23 @@ impl RedisServer {
         Self::of(Some(file.to_owned()), &["--sentinel"], 65_535)
     }
 
+    /// Starts one with this set in its environment.
+    pub fn start_in(environment: &[(&'static str, PathBuf)]) -> Self {
+        let options = ["--save", "", "--appendonly", "no"];
+        Self::all(None, &options, 65_535, environment)
+    }
+
     /// Starts one with a configuration file or without, on a port of at most `highest`.
     pub fn of(file: Option<String>, options: &[&str], highest: u16) -> Self {
+        Self::all(file, options, highest, &[])
+    }
+
+    fn all(
+        file: Option<String>,
+        options: &[&str],
+        highest: u16,
+        environment: &[(&'static str, PathBuf)],
+    ) -> Self {
         // The port is free when it is asked for; whoever is faster makes us ask for another.
         for _ in 0..200 {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -50,6 +68,7 @@ impl RedisServer {
                 port,
                 file: file.clone(),
                 options: options.iter().map(ToString::to_string).collect(),
+                environment: environment.to_vec(),
                 child: None,
                 dir: tempfile::tempdir().expect("a temporary directory"),
             };
@@ -122,6 +141,7 @@ impl RedisServer {
             .arg("--dir")
             .arg(self.dir.path())
             .args(&self.options)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

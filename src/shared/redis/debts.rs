@@ -30,6 +30,8 @@ pub(super) struct OwedPurge {
 pub(super) struct Ghost {
     pub(super) id: EntryId,
     pub(super) token: Token,
+    /// Of a lock, not of an entry.
+    pub(super) is_lock: bool,
 }
 
 /// The book of debts.
@@ -161,6 +163,7 @@ mod tests {
         let ghost = |number| Ghost {
             id: id(number),
             token: Token::from_bytes([7; 16]),
+            is_lock: false,
         };
         debts.owe_release(ghost(1));
         debts.owe_release(ghost(2));
@@ -176,7 +179,11 @@ mod tests {
         for number in 1..=3 {
             debts.owe_purge(id(number), PurgeKind::Hard);
             let id = id(number);
-            debts.owe_release(Ghost { id, token });
+            debts.owe_release(Ghost {
+                id,
+                token,
+                is_lock: false,
+            });
         }
         let ours = |one| one == id(2);
         assert_eq!(debts.purges(9, ours).len(), 1);

@@ -186,7 +186,7 @@ impl Inner {
             return Ok(());
         }
         // Boxed: it is a call itself, and rare.
-        let asked = Box::pin(self.call(
+        let asked = Box::pin(self.reach(
             ERA,
             Call::Followup,
             until - Instant::now(),
@@ -204,7 +204,7 @@ impl Inner {
     pub(super) async fn purge_everything(&self, within: Duration) -> Result<Fence, Failure> {
         let _owed = OwedGuard::new(self);
         let act = |mut links: Links| async move { self.ask_for_era(&mut links, true).await };
-        self.call(ERA, Call::Followup, within, act).await?;
+        self.reach(ERA, Call::Followup, within, act).await?;
         let fence = self.space.era.fence();
         fence.ok_or_else(|| Failure::foreign("a purge of everything without a fence"))
     }

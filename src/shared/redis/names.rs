@@ -85,6 +85,11 @@ impl Space {
         self.names_in(self.era.current(), id)
     }
 
+    /// The two keys of a lock, whatever is purged.
+    pub(super) fn lock_names(&self, id: EntryId) -> Names {
+        self.names_in(0, id)
+    }
+
     pub(super) fn names_in(&self, era: u64, id: EntryId) -> Names {
         let slot = format!("{{{}:{id}}}", self.prefix);
         let era = if era == 0 {

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::Call;
 use super::debts::Ghost;
-use super::era::ERA;
 use super::failure::{Elsewhere, Failure, NOT_HERE};
 use super::link::Links;
 use super::way::Way;
@@ -127,10 +126,26 @@ impl SharedTier for RedisTier {
 }
 
 impl Inner {
+    /// One call about an entry, whose name depends on the era.
+    async fn call<T, F>(
+        &self,
+        id: EntryId,
+        call: Call,
+        within: Duration,
+        act: impl Fn(Links) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let until = Instant::now() + within.min(self.timeout);
+        self.know_era(until).await?;
+        self.reach(id, call, until - Instant::now(), act).await
+    }
+
     /// One call: refused at once if the gate is shut, else bounded by the shorter of `within` and
     /// the tier's own limit, and its outcome noted. In a cluster it follows the entry, within the
     /// same bound; so `act` may be called again, from its beginning.
-    pub(super) async fn call<T, F>(
+    pub(super) async fn reach<T, F>(
         &self,
         id: EntryId,
         call: Call,
@@ -145,9 +160,6 @@ impl Inner {
             return Err(Failure::Held);
         }
         let until = Instant::now() + limit;
-        if id != ERA {
-            self.know_era(until).await?;
-        }
         let way = self.topology.way_to(&self.space, id);
         let mut way = way.ok_or(Failure::Held)?;
         let mut asking = false;
@@ -287,6 +299,7 @@ impl Drop for GhostGuard<'_> {
             self.inner.debts.owe_release(Ghost {
                 id: ask.id,
                 token: ask.token,
+                is_lock: false,
             });
             self.inner.topology.wake_for(&self.inner.space, ask.id);
         }

@@ -53,7 +53,11 @@ pub(super) async fn pay(
             block: None,
             within: limit,
         };
-        let sent = wire::release(&mut links.control, &inner.space, &release, GRACE);
+        let names = match ghost.is_lock {
+            true => inner.space.lock_names(ghost.id),
+            false => inner.space.names(ghost.id),
+        };
+        let sent = wire::release_of(&mut links.control, &inner.space, &names, &release, GRACE);
         match timeout(limit, sent).await.unwrap_or(Err(Failure::Late)) {
             // Not there any more, or not ours: nothing is owed.
             Ok(_) | Err(Failure::Foreign(_)) => {}

@@ -181,7 +181,7 @@ fn items<const N: usize>(value: Value) -> Result<[Value; N], Failure> {
     }
 }
 
-fn texts<const N: usize>(value: Value) -> Result<[String; N], Failure> {
+pub(super) fn texts<const N: usize>(value: Value) -> Result<[String; N], Failure> {
     let mut texts = [const { String::new() }; N];
     for (slot, value) in texts.iter_mut().zip(items::<N>(value)?) {
         *slot = text(value)?;

@@ -22,7 +22,7 @@ pub(super) static PURGE: Script = Script::new(include_str!("scripts/purge.lua"))
 pub(super) static ERA: Script = Script::new(include_str!("scripts/era.lua"));
 
 impl Script {
-    const fn new(source: &'static str) -> Self {
+    pub(super) const fn new(source: &'static str) -> Self {
         Self {
             source,
             digest: OnceLock::new(),

@@ -92,6 +92,18 @@ pub(super) async fn release(
     release: &Release,
     grace: Duration,
 ) -> Result<bool, Failure> {
+    let names = space.names(release.id);
+    release_of(link, space, &names, release, grace).await
+}
+
+/// The same of a lease under these names.
+pub(super) async fn release_of(
+    link: &mut Conn,
+    space: &Space,
+    names: &Names,
+    release: &Release,
+    grace: Duration,
+) -> Result<bool, Failure> {
     let (mark, lasts) = match release.block {
         Some((kind, lasts)) => (reply::mark_text(kind), millis(lasts)),
         None => (String::new(), 0),
@@ -104,8 +116,7 @@ pub(super) async fn release(
             .arg(release.id.to_string())
             .arg(millis(grace));
     };
-    let names = space.names(release.id);
-    reply::yes(RELEASE.run(link, &names, arguments).await?)
+    reply::yes(RELEASE.run(link, names, arguments).await?)
 }
 
 pub(super) async fn purge(
