@@ -239,7 +239,9 @@ fn judge(mutant: &Mutant) -> Verdict {
 
 /// Builds the copy, and puts it under faults.
 fn run(tree: &Path, seed: u64) -> String {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    // Not that of the sources themselves: cargo takes a copy for the same package, and what was
+    // built of a mutant for what is built of them.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     // What cargo tells this test about itself would have build scripts run again, each time.
@@ -251,8 +253,7 @@ fn run(tree: &Path, seed: u64) -> String {
     }
     build
         .args(["test", "--all-features", "--test", "chaos"])
-        // The dependencies are built there already.
-        .env("CARGO_TARGET_DIR", target.expect("it is in there"))
+        .env("CARGO_TARGET_DIR", target)
         .current_dir(tree);
     let built = build.args(["--no-run"]).output().expect("cargo runs");
     let words = String::from_utf8_lossy(&built.stderr).into_owned();
