@@ -24,9 +24,8 @@ const QUIET: Duration = Duration::from_secs(3);
 const FROZEN: Duration = Duration::from_secs(10);
 /// Of so long a time, one p99 is taken.
 const WINDOW: Duration = Duration::from_millis(500);
-/// Five calls in a row open the breaker. Those that are under way by then, begun within the 100 ms
-/// that the fifth took, are slow as well: of 25 calls in a second, three.
-const SLOW_CALLS: usize = 5 + 3;
+/// Five calls in a row open the breaker, and those that are under way by then end with it.
+const SLOW_CALLS: usize = 5;
 
 /// One that asks a node for its hit at a fixed rate, whatever the answers take: in a thread of its
 /// own, which waits for nothing but its clock.

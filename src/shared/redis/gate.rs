@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use super::breaker::{Breaker, Call};
 use super::failure::Failure;
 use super::link::Links;
@@ -14,7 +17,11 @@ const BLINK: Duration = Duration::from_millis(250);
 
 /// The way to the server: open to calls, or shut.
 #[derive(Debug)]
-pub(super) struct Gate(Mutex<State>);
+pub(super) struct Gate {
+    state: Mutex<State>,
+    /// Wakes those who are on their way when it is shut.
+    shutting: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -32,7 +39,7 @@ struct State {
 
 impl Gate {
     pub(super) fn new(now: Moment) -> Self {
-        Self(Mutex::new(State {
+        let state = State {
             breaker: Breaker::new(),
             links: None,
             generation: 0,
@@ -40,21 +47,31 @@ impl Gate {
             used: false,
             shut_at: now,
             why: "not connected yet",
-        }))
+        };
+        Self {
+            state: Mutex::new(state),
+            shutting: Notify::new(),
+        }
     }
 
     pub(super) fn is_shut(&self) -> bool {
-        self.0.lock().breaker.is_open()
+        self.state.lock().breaker.is_open()
     }
 
     /// Why it was shut last.
     pub(super) fn why(&self) -> &'static str {
-        self.0.lock().why
+        self.state.lock().why
+    }
+
+    /// Waits until it is shut: whoever is on the way then need not wait for an answer. To be
+    /// [enabled](Notified::enable) before [`enter`](Self::enter), or it may be missed.
+    pub(super) fn shutting(&self) -> Notified<'_> {
+        self.shutting.notified()
     }
 
     /// The connections to call on, and their number.
     pub(super) fn enter(&self, now: Moment, call: Call) -> Result<(Links, u64), Failure> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         match &state.links {
             Some(links) if state.breaker.admits(now, call, fastrand::f64()) => {
                 Ok((links.clone(), state.generation))
@@ -65,7 +82,7 @@ impl Gate {
 
     /// Notes that the server answered a call.
     pub(super) fn answered(&self, generation: u64, now: Moment) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.generation == generation {
             state.breaker.answered(now);
         }
@@ -74,7 +91,7 @@ impl Gate {
     /// Notes that it did not, or refused. True if this shut the gate.
     pub(super) fn failed(&self, generation: u64, now: Moment) -> bool {
         let links = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             if state.generation != generation || !state.breaker.failed(now) {
                 return false;
             }
@@ -82,40 +99,43 @@ impl Gate {
         };
         // Dropped outside the lock: this ends tasks.
         drop(links);
+        self.shutting.notify_waiters();
         true
     }
 
     /// Notes that a connection is gone. True if this shut the gate.
     pub(super) fn lost(&self, generation: u64, now: Moment, why: &'static str) -> bool {
         let links = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             if state.generation != generation || state.dead {
                 return false;
             }
             state.shut(now, why)
         };
+        self.shutting.notify_waiters();
         links.is_some()
     }
 
     /// Notes that whatever connection there is, or is being made, must not be used any more.
     pub(super) fn abandon(&self, now: Moment, why: &'static str) {
         let links = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             state.shut(now, why)
         };
         drop(links);
+        self.shutting.notify_waiters();
     }
 
     /// A connection with this number is about to be made.
     pub(super) fn begin(&self, generation: u64) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.generation = generation;
         state.dead = false;
     }
 
     /// Lets calls through on this connection. False if it was lost meanwhile.
     pub(super) fn install(&self, generation: u64, links: Links, now: Moment) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.generation != generation || state.dead {
             return false;
         }

@@ -1,5 +1,6 @@
 //! The operations of the contract: bounded in time, and remembered where that matters.
 
+use std::pin::pin;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -165,11 +166,23 @@ impl Inner {
         let mut asking = false;
         let mut hops = 0;
         loop {
-            let (links, generation) = way.gate.enter(SystemClock.now(), call)?;
-            let links = if asking { links.asking() } else { links };
-            let result = timeout_at(until, act(links)).await;
-            let result = result.unwrap_or(Err(Failure::Late));
-            self.note(&way, generation, limit, result.as_ref().err());
+            let result = {
+                let mut shutting = pin!(way.gate.shutting());
+                shutting.as_mut().enable();
+                let (links, generation) = way.gate.enter(SystemClock.now(), call)?;
+                let links = if asking { links.asking() } else { links };
+                tokio::select! {
+                    biased;
+                    result = timeout_at(until, act(links)) => {
+                        let result = result.unwrap_or(Err(Failure::Late));
+                        self.note(&way, generation, limit, result.as_ref().err());
+                        result
+                    }
+                    // Others have waited long enough for this server. What it does about this
+                    // call is not known, as if it had been waited for.
+                    () = shutting => Err(Failure::Late),
+                }
+            };
             hops += 1;
             let (Err(Failure::Elsewhere(elsewhere)), true) = (&result, hops < HOPS) else {
                 return result;
