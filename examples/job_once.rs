@@ -115,11 +115,11 @@ async fn run(redis: Option<String>) -> Outcome<bool> {
     let start = || Process::start(&["--redis", &redis.url, "--worker", &file, "--queue", &queue]);
     let begun = Instant::now();
     let mut workers = (0..WORKERS).map(|_| start()).collect::<Outcome<Vec<_>>>()?;
-    for kill in 0..KILLS {
+    for (kill, worker) in workers.iter_mut().take(KILLS).enumerate() {
         // A worker is in the middle of a job nearly all of the time, so that is where it is killed.
         wait_for(&jobs, "starts", u32::try_from(8 * (kill + 1))?).await?;
-        workers[kill].kill()?;
-        workers[kill] = start()?;
+        worker.kill()?;
+        *worker = start()?;
     }
     // Two leases long, so that another one takes up its job.
     workers[KILLS].signal(Signal::SIGSTOP)?;

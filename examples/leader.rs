@@ -156,7 +156,7 @@ async fn next(observer: &mut Observer, term: u64, within: Duration) -> Outcome<O
             }
         }
     };
-    Ok(timeout(within, search).await.ok().transpose()?)
+    timeout(within, search).await.ok().transpose()
 }
 
 /// Prints what a candidate says, with its name and in a colour of its own.

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use bellwether::lock::RedisLock;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -28,6 +29,12 @@ impl Redis {
             process: None,
         };
         if let Some(url) = given {
+            if !RedisLock::connect(&url).await?.is_up() {
+                return Err(format!(
+                    "nobody answers at {url}: start a redis-server there, or leave --redis out"
+                )
+                .into());
+            }
             return Ok(known(url));
         }
         let usual = TcpStream::connect((Ipv4Addr::LOCALHOST, 6379));
@@ -68,7 +75,7 @@ impl Redis {
             .spawn()
             .map_err(|error| {
                 format!(
-                    "no Redis answers, and there is no redis-server to start ({error}). Install it \
+                    "there is no redis-server to start ({error}). Install it \
                      (apt-get install redis-server, dnf install redis, brew install redis), or \
                      name one that runs: --redis redis://HOST:6379"
                 )
