@@ -20,6 +20,11 @@ use crate::support::redis_server::RedisServer;
 
 const LEASE: Duration = Duration::from_millis(60);
 
+/// What is said where two have the lock, whichever of it comes first.
+const TWO: &[&str] = &["two are sure", "of a sure holder was refused"];
+/// What is said where fences do not rise.
+const FENCE: &[&str] = &["does not rise", "of a sure holder was refused"];
+
 fn micros(since: Instant, at: Instant) -> u64 {
     u64::try_from(at.saturating_duration_since(since).as_micros()).unwrap()
 }
@@ -194,15 +199,18 @@ async fn on_a_real_server_it_is_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_store_with_something_wrong_is_caught() {
     for (mutant, why) in [
-        (Mutant::ReleasesAnyones, "two are sure"),
-        (Mutant::RenewsAnyones, "two are sure"),
-        (Mutant::GrantsHeld, "two are sure"),
-        (Mutant::SameFence, "does not rise"),
+        (Mutant::ReleasesAnyones, TWO),
+        (Mutant::RenewsInWords, TWO),
+        (Mutant::GrantsHeld, TWO),
+        (Mutant::SameFence, FENCE),
     ] {
-        let said = run_shaky(Some(mutant), 3_600 * SECOND).await;
+        let said = run_shaky(Some(mutant), 600 * SECOND).await;
         let said = said.expect_err(&format!("{mutant:?} was not caught"));
         println!("{mutant:?}: {said}");
-        assert!(said.contains(why), "{mutant:?}: {said}");
+        assert!(
+            why.iter().any(|why| said.contains(why)),
+            "{mutant:?}: {said}"
+        );
     }
 }
 
@@ -211,10 +219,7 @@ async fn without_the_second_round_the_fences_of_several_servers_do_not_rise() {
     let said = run_shaky_redlock(Some(Mutant::ForgetsRaise), 1_200 * SECOND).await;
     let said = said.expect_err("not caught");
     println!("{said}");
-    assert!(
-        said.contains("does not rise") || said.contains("of a sure holder was refused"),
-        "{said}"
-    );
+    assert!(FENCE.iter().any(|why| said.contains(why)), "{said}");
 }
 
 async fn run_scripted(without: Option<Without>, time: Duration) -> Result<Figures, String> {
@@ -235,13 +240,16 @@ async fn scripts_without_one_of_their_safeties_are_caught() {
         300,
     );
     for (without, why) in [
-        (Without::Nx, "two are sure"),
-        (Without::ComparedRelease, "two are sure"),
-        (Without::Fence, "does not rise"),
+        (Without::Nx, TWO),
+        (Without::ComparedRelease, TWO),
+        (Without::Fence, FENCE),
     ] {
         let said = run_scripted(Some(without), 60 * SECOND).await;
         let said = said.expect_err(&format!("{without:?} was not caught"));
         println!("without {without:?}: {said}");
-        assert!(said.contains(why), "{without:?}: {said}");
+        assert!(
+            why.iter().any(|why| said.contains(why)),
+            "{without:?}: {said}"
+        );
     }
 }

@@ -13,8 +13,8 @@ use tokio::time::sleep;
 pub(crate) enum Mutant {
     /// A release takes the lock away from whoever has it.
     ReleasesAnyones,
-    /// A renewal is said to have been one, whoever has it.
-    RenewsAnyones,
+    /// A renewal is said to have been done, and was not.
+    RenewsInWords,
     /// A lock that is held is granted all the same.
     GrantsHeld,
     /// All grants bear the same fence.
@@ -111,9 +111,12 @@ impl LockTier for Shaky {
         Box::pin(async move {
             self.travel(held.within).await?;
             let within = held.within;
-            let renewed = self.inner.renew(held, lease).await;
+            let renewed = match self.mutant {
+                Some(Mutant::RenewsInWords) => Ok(true),
+                _ => self.inner.renew(held, lease).await,
+            };
             self.travel(within).await?;
-            Ok(renewed? || self.mutant == Some(Mutant::RenewsAnyones))
+            renewed
         })
     }
 
