@@ -41,6 +41,7 @@
 //! - [`docs::http`]: what of the RFCs is done, section by section, and which choices were made
 //! - [`Rule`]: settings for some requests only
 //! - [`lock`]: locks, elections and semaphores for a fleet, of use without any cache
+//! - [`docs::locks`]: from the mutex of one process to the fence at the store, step by step
 //! - [`docs::configuration`]: from nginx and Varnish; worked examples
 //! - [`docs::bodies`]: how bodies stream to all who wait, and what bounds their memory
 //! - [`docs::redis`]: one server, Sentinel, Cluster, TLS; the rights of its user
@@ -114,6 +115,9 @@ pub mod docs {
 
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+
+    #[doc = include_str!("docs/locks.md")]
+    pub mod locks {}
 
     #[doc = include_str!("docs/conformance.md")]
     pub mod conformance {}

@@ -15,6 +15,7 @@ mod fleet;
 mod holder_killed;
 mod holder_paused;
 mod load;
+mod lock_examples;
 mod purge;
 mod redis_away;
 mod report;

@@ -4,6 +4,7 @@
 //! `crate::` or `super::` outside comments and test code. `lib.rs` only joins the modules and is
 //! left out. The tiers are those of the design; a new module has to be given one here.
 
+mod guide;
 mod planted;
 mod source;
 
