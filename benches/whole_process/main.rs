@@ -15,6 +15,8 @@ mod load;
 mod peers;
 mod report;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::load;
+use crate::support::example;
 
 /// The core of the servers.
 const SERVERS: usize = 0;
@@ -146,23 +147,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The example, built beside this bench: `cargo bench` does not build it by itself.
-fn example(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("this program");
-    let profile = this
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/<profile>/deps");
-    let built = profile.join("examples").join(name);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--example", name])
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "the example builds");
-    built
 }
 
 /// On the servers' core from its first instruction, and with it all that it starts.
