@@ -191,7 +191,13 @@ fn draw(
             (0.9..12_000.0_f64).log_scale(),
             (0.05..most * 2.0).log_scale(),
         )?;
-    chart.configure_mesh().x_desc("nodes").draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("nodes")
+        .x_label_formatter(&|nodes| format!("{nodes:.0}"))
+        .y_label_formatter(&|value| format!("{value:.1}"))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
     for (name, colour) in [
         ("one process each", RGBColor(116, 173, 209)),
         ("lease", RGBColor(69, 117, 180)),
