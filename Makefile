@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server curl check fmt bench doc loom fuzz storm conformance transparency ci
+.PHONY: help run test redis-server curl check fmt bench doc loom fuzz storm soak mutants conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -81,6 +81,15 @@ fuzz: ## Feeds each parser FUZZ_TIME seconds (10) of hostile input. Needs a C++ 
 
 storm: redis-server ## The fleet under load and faults alone, with a table of what was measured
 	$(CARGO) test --all-features --test fleet -- --nocapture
+
+# A violation ends it; the seed that is printed replays the schedule.
+CHAOS_TIME ?= 600
+soak: redis-server ## CHAOS_TIME seconds (600) of faults under load, and a checker of what happened
+	CHAOS_TIME='$(CHAOS_TIME)' $(CARGO) test --all-features --test chaos under_faults -- --nocapture
+
+# Half a minute to two for each; CHAOS_MUTANT=NAME for one of them.
+mutants: redis-server ## Takes each safety out of a copy, and sees that the checker misses it
+	$(CARGO) test --all-features --test chaos mutant -- --ignored --nocapture
 
 # BELLWETHER_CONFORMANCE=update also prints the list of known failures as it would have to be.
 conformance: ## The public test suite for HTTP caches (cache-tests.fyi) against the proxy

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::Moment;
 use crate::engine::drive::{Drive, leads_on};
 use crate::engine::landing::{By, Failure, Landing, Task};
 use crate::engine::plan::{self, Hand, Next};
@@ -111,7 +112,7 @@ impl Drive {
                         _ => Incident::SharedUnavailable,
                     };
                     engine.counters.incident(incident, &error);
-                    return self.out_of_reach();
+                    return self.out_of_reach(asked_at);
                 }
             };
             let lease = match answer.grant {
@@ -246,8 +247,8 @@ impl Drive {
 
     /// The tier gave no answer: at most one request of this node goes to the origin, unless what is
     /// in hand is good still.
-    fn out_of_reach(&mut self) -> Asked {
-        self.engine.unheard(self.now());
+    fn out_of_reach(&mut self, asked: Moment) -> Asked {
+        self.engine.unheard(asked, self.now());
         if self.rule.is_some() {
             // Unchecked, but all there is to go by.
             self.land_rule();

@@ -45,7 +45,7 @@ pub(crate) struct Tuning {
 /// If no sign of life came from the subscription for so long, this process was paused: what it
 /// holds may be outdated although nobody told it. They come every second; and a lease has at least
 /// two thirds of its length left at any time, so whoever is paused past it notices.
-const PAUSED: Duration = Duration::from_secs(2);
+pub(crate) const PAUSED: Duration = Duration::from_secs(2);
 
 /// Everything that the requests of one process share.
 #[derive(Debug)]
@@ -180,10 +180,10 @@ impl Engine {
 
     async fn is_overtaken(&self, stamp: &Stamp, id: EntryId) -> bool {
         let Some(tier) = &self.tier else { return false };
-        let epoch = self.epoch();
+        let (epoch, asked) = (self.epoch(), self.now());
         let look = Ask::look(id, stamp.fence, self.tuning.lease.call);
         let Ok(answer) = tier.acquire(look).await else {
-            self.unheard(self.now());
+            self.unheard(asked, self.now());
             return false;
         };
         let newest = answer.newest.max(answer.purged);

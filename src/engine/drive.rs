@@ -139,7 +139,7 @@ impl Drive {
     /// Takes what the tier holds, if it is newer than what is in hand.
     pub(crate) fn take(&mut self, answer: &Answer, asked: Moment, epoch: u64) -> Result<(), Flaw> {
         self.take_newer(answer, asked, epoch)?;
-        self.soften_rule(answer);
+        self.trust_rule(answer);
         Ok(())
     }
 
@@ -189,19 +189,21 @@ impl Drive {
         }
     }
 
-    /// The rule in hand learns of a soft purge. The tier keeps it past its time then; it is asked
-    /// about it again now and then.
-    fn soften_rule(&mut self, answer: &Answer) {
+    /// The rule in hand, if it is the one that the tier holds, is good for a while, and learns of a
+    /// soft purge. The tier keeps it past its time then.
+    fn trust_rule(&mut self, answer: &Answer) {
         let received = self.now();
-        let Some(rule) = &self.rule else { return };
-        let version = answer.view.as_ref().map(|view| view.version);
-        if rule.stamp.fence.is_none() || rule.stamp.fence != version {
+        let (Some(rule), Some(view)) = (&self.rule, &answer.view) else {
+            return;
+        };
+        if rule.stamp.fence != Some(view.version) {
             return;
         }
-        if let Some(softened) = publish::softened(answer, received) {
-            let until = received.plus(SOFTENED_RULE);
-            self.rule = Some(Arc::new(rule.softened(softened, until)));
-        }
+        let until = received.plus(TRUSTED_RULE);
+        self.rule = Some(Arc::new(match publish::softened(answer, received) {
+            Some(softened) => rule.softened(softened, until),
+            None => rule.trusted(until.min(received.plus_millis(view.fresh_ms))),
+        }));
     }
 
     /// The key is that of a URL which varies: keeps the rule, and lets all look for their variant.
@@ -243,6 +245,8 @@ impl Drive {
                 record,
                 by: By::Local,
             });
+            // They have paid what they had to; who comes from now on has not paid anything yet.
+            self.budget = self.engine.tuning.tier_budget;
         }
     }
 
@@ -287,7 +291,7 @@ impl Drive {
                 record.stamp.checked(epoch);
             }
             // Unchecked, but all there is to go by.
-            Err(_) => engine.unheard(self.now()),
+            Err(_) => engine.unheard(asked, self.now()),
         }
         self.lead.announce_and_continue(Landing::Ready {
             record,
@@ -331,8 +335,10 @@ impl Drive {
     }
 }
 
-/// How long a rule that was purged softly is used before the tier is asked again.
-const SOFTENED_RULE: Duration = Duration::from_secs(60);
+/// How long a rule is used before the tier is asked about it again. It may have lost the rule, to
+/// an eviction for example, since who knows it does not ask; then whoever does not know it has made
+/// another one, and all is fetched twice.
+pub(crate) const TRUSTED_RULE: Duration = Duration::from_secs(60);
 
 /// True if a rule that the tier holds may be gone by: it is in its time, or was purged softly.
 pub(crate) fn leads_on(answer: &Answer) -> bool {

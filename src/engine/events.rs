@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::engine::Engine;
+use crate::engine::core::PAUSED;
 use crate::entry::Stamp;
 use crate::event::Incident;
 use crate::local::Known;
@@ -77,8 +78,10 @@ impl Engine {
     /// The tier did not answer. If the subscription is silent too, nobody asks it any more about
     /// what is held, until a sign of life: it was not this process that stood still, and stale
     /// entries must not wait for the origin.
-    pub(crate) fn unheard(&self, now: Moment) {
-        if self.was_paused(now) {
+    ///
+    /// A call that was `asked` before a pause of this process ends with it, and says nothing.
+    pub(crate) fn unheard(&self, asked: Moment, now: Moment) {
+        if self.was_paused(now) && now.since(asked) <= PAUSED {
             self.hearing.store(false, Ordering::SeqCst);
         }
     }

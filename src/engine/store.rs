@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HeaderName;
 
+use crate::engine::drive::TRUSTED_RULE;
 use crate::engine::refresh::{Keep, Refresh};
 use crate::entry::codec::{self, BodyDigest};
 use crate::entry::{Record, Stamp, VaryRule};
@@ -66,7 +67,7 @@ impl Refresh {
                 let generation = fastrand::u64(..);
                 let key = job.select.variant(generation, &fields);
                 let stamp = Stamp::new(None, None, self.started, self.epoch);
-                let until = self.started.plus(RULE_LIFE);
+                let until = self.started.plus(TRUSTED_RULE);
                 let rule = VaryRule {
                     until,
                     generation,

@@ -18,7 +18,8 @@ pub(crate) struct VaryRule {
     /// The text of the primary key.
     pub(crate) key: Box<[u8]>,
     pub(crate) stamp: Stamp,
-    /// When it has to be looked up again in the shared tier, which keeps it no longer.
+    /// When it has to be looked up again in the shared tier, which may have lost it, or have
+    /// another one by then.
     pub(crate) until: Moment,
     /// The last soft purge of the URL: its variants from before that are stale.
     pub(crate) softened: Option<Softened>,
@@ -46,6 +47,14 @@ impl Softened {
 impl VaryRule {
     /// The same rule, in which the variants so far are stale.
     pub(crate) fn softened(&self, by: Softened, until: Moment) -> Self {
+        Self {
+            softened: Some(by),
+            ..self.trusted(until)
+        }
+    }
+
+    /// The same rule, to be looked up again at `until`.
+    pub(crate) fn trusted(&self, until: Moment) -> Self {
         let (fence, body) = (self.stamp.fence, self.stamp.body);
         Self {
             generation: self.generation,
@@ -53,7 +62,7 @@ impl VaryRule {
             key: self.key.clone(),
             stamp: Stamp::new(fence, body, self.stamp.fetched, self.stamp.epoch()),
             until,
-            softened: Some(by),
+            softened: self.softened,
         }
     }
 }

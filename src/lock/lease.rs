@@ -202,6 +202,7 @@ impl Lease {
             token: self.token,
             fence: self.fence,
             fresh: Duration::ZERO,
+            held: self.granted.elapsed(),
             keep: Duration::ZERO,
             meta,
             body,

@@ -183,6 +183,9 @@ pub struct Commit {
     pub fence: Fence,
     /// Freshness left.
     pub fresh: Duration,
+    /// Time since the lease was asked for. The fence tells when that was on the shared clock: so
+    /// what is held up on its way, or by a store that stands still, is not fresh for longer.
+    pub held: Duration,
     /// Time until the entry may go (from now): freshness, stale windows and keep together.
     pub keep: Duration,
     /// The encoded head.

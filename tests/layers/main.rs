@@ -101,9 +101,7 @@ fn judge(who: &str, whom: &str) -> Option<String> {
             .position(|(_, modules)| modules.contains(&name))
     };
     let Some(own) = tier(who) else {
-        return Some(format!(
-            "`{who}` has no tier, give it one in tests/layers.rs"
-        ));
+        return Some(format!("`{who}` has no tier, give it one in tests/layers"));
     };
     let Some(other) = tier(whom) else {
         return Some(format!(

@@ -1,5 +1,7 @@
 //! Vary, Authorization, Set-Cookie: what may be shared with whom.
 
+use bellwether::Cache;
+use bellwether::shared::MemoryTier;
 use futures_util::future::join_all;
 
 use crate::support::{Reply, Site, advance, request};
@@ -155,4 +157,40 @@ async fn a_cookie_is_given_to_one_client_only() {
     cookies.sort();
     cookies.dedup();
     assert_eq!(cookies.len(), 10);
+}
+
+/// The store may lose the rule of a URL, but not its variants, and so not the nodes that know it:
+/// whoever does not makes another one. Under two rules all is fetched twice.
+#[tokio::test(start_paused = true)]
+async fn nodes_that_know_two_rules_of_a_url_come_to_agree_on_one() {
+    let tier = MemoryTier::new();
+    let node = |name: &'static str| {
+        Site::with(Cache::builder().shared(tier.clone()), move |_, n| {
+            Reply::ok(&format!("{name}{n}"))
+                .cached("max-age=600")
+                .with("vary", "accept-language")
+        })
+    };
+    let (first, second) = (node("a"), node("b"));
+    let ask = async |site: &Site, language| {
+        let headers = [("accept-language", language)];
+        site.send(request("GET", "/", &headers)).await.body
+    };
+    assert_eq!(ask(&first, "en").await, "a1");
+    tier.forget_all();
+    assert_eq!(ask(&second, "en").await, "b1");
+    advance(61_000).await;
+    // Who asks for what it had is told so, and looks the rule up.
+    assert_eq!(ask(&first, "en").await, "b1");
+    assert_eq!(ask(&first, "de").await, "a2");
+    assert_eq!(ask(&second, "de").await, "a2");
+    // The one that counts is used on: nothing is fetched anew, however often it is looked up.
+    for _ in 0..3 {
+        advance(61_000).await;
+        for site in [&first, &second] {
+            assert_eq!(ask(site, "en").await, "b1");
+            assert_eq!(ask(site, "de").await, "a2");
+        }
+    }
+    assert_eq!((first.requests(), second.requests()), (2, 1));
 }

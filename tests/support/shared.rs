@@ -52,6 +52,7 @@ pub fn commit(id: EntryId, token: Token, fence: Fence, body: Option<&str>) -> Co
         token,
         fence,
         fresh: 5 * SECOND,
+        held: Duration::ZERO,
         keep: 60 * SECOND,
         meta: format!("meta {fence}").into_bytes().into(),
         body: body.map(|body| body.to_owned().into_bytes().into()),

@@ -228,6 +228,7 @@ fn a_corrupt_entry_is_replaced_for_all_however_long_the_wait_was() {
             token: stranger().token,
             fence,
             fresh: Duration::from_secs(60),
+            held: Duration::from_secs(3),
             keep: Duration::from_secs(60),
             meta: bytes::Bytes::from_static(b"garbage"),
             body: Some(bytes::Bytes::new()),
@@ -263,5 +264,35 @@ fn nobody_joins_a_flight_from_before_a_gaps_end() {
         let notes = close(&world).await;
         safety::nothing_purged_is_served(&notes).unwrap();
         assert_eq!(notes.fetches.len(), 2);
+    });
+}
+
+/// Where stale was served nobody waits for the tier any more, but what the first look had left of
+/// the clients' time was too short for the next, and each node went to the origin.
+#[test]
+fn a_slow_tier_is_waited_for_where_nobody_waits() {
+    once(1, |_| async {
+        let spec = Spec {
+            stale: 60_000,
+            latency: 300..301,
+            ..SPEC
+        };
+        let setup = Setup {
+            road: Road {
+                // There and back each: a call takes up to 96 ms.
+                delay: 48,
+                ..Road::GOOD
+            },
+            ..Setup::calm(8, vec![spec.clone()])
+        };
+        let world = World::new(fastrand::Rng::with_seed(1), setup);
+        let warm = world.node(0);
+        world.ask(&warm, 0, 0);
+        millis(1_000).await;
+        let from = world.history.now();
+        world.crowd(Duration::from_secs(20), 10).await;
+        let notes = close(&world).await;
+        let after = |fetch: &super::history::Fetch| fetch.start > from + 2 * checks::SECOND;
+        checks::one_at_once(&notes, &[spec], |first, _| after(first)).unwrap();
     });
 }

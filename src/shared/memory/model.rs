@@ -156,7 +156,9 @@ impl Model {
             stored: Some(Stored {
                 version: fence,
                 body_version,
-                fresh_until: ms + millis(commit.fresh),
+                // What was held up on its way is no fresher for that.
+                fresh_until: ms.min(fence.get() / 1_000 + millis(commit.held) + 1)
+                    + millis(commit.fresh),
                 meta: commit.meta,
                 body,
             }),

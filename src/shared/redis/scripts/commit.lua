@@ -1,5 +1,6 @@
 -- Stores the result of a refresh, on evidence only, ends the lease and tells those who wait.
--- KEYS: entry, lease. ARGV: token, fence, fresh ms, keep ms, channel, id, mode (body|keep), meta, body.
+-- KEYS: entry, lease. ARGV: token, fence, fresh ms, keep ms, channel, id, mode (body|keep), meta, body,
+-- ms since the lease was asked for.
 -- Answers {outcome, body version}. Idempotent: what is stored already is stored.
 local E, L, token, fence = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local T = redis.call('TIME')
@@ -11,7 +12,9 @@ if h[2] == fence and (tonumber(h[5]) or 0) <= tonumber(fence) then return { 'sto
 if h[1] and h[1] ~= fence then return { 'superseded', '' } end
 -- The entry is gone (a flush, an eviction, a failover). Only the lease can still prove the right.
 if not h[1] and not mine then return { 'lost', '' } end
-local t = string.format('%.0f', ms + tonumber(ARGV[3]))
+-- The fence says when the lease was granted: what was held up on its way is no fresher for that.
+local made = math.min(ms, math.floor(tonumber(fence) / 1000) + tonumber(ARGV[10]))
+local t = string.format('%.0f', made + tonumber(ARGV[3]))
 local d, set = fence, nil
 if ARGV[7] == 'keep' then
   d = h[3]

@@ -54,6 +54,26 @@ pub(crate) async fn a_commit_after_the_lease_ran_out_counts_if_nobody_took_over(
     );
 }
 
+pub(crate) async fn what_is_held_up_on_its_way_is_not_fresh_for_longer(bench: &dyn Bench) {
+    let held_up = Duration::from_millis(300);
+    // Made just after the grant, and long on its way; or just made, of what was long fetched.
+    for (held, fresh_ms) in [(Duration::ZERO, 0..=9_750), (held_up, 9_000..=10_000)] {
+        let id = fresh_id();
+        let ask = ask(id);
+        let fence = leased(&say(bench.node(0), &ask).await);
+        tokio::time::sleep(held_up).await;
+        let fresh = 10 * SECOND;
+        let late = Commit {
+            fresh,
+            held,
+            ..commit(id, ask.token, fence, Some("b"))
+        };
+        put(bench.node(0), late).await;
+        let left = peek(bench.node(1), id).await.view.unwrap().fresh_ms;
+        assert!(fresh_ms.contains(&left), "{left}");
+    }
+}
+
 pub(crate) async fn without_any_evidence_a_commit_is_lost(bench: &dyn Bench) {
     let id = fresh_id();
     let ask = ask(id);

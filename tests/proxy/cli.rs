@@ -1,13 +1,12 @@
 //! The proxy as the one who starts it meets it: settings, words, exit codes, signals.
 
-mod support;
-
 use std::time::Duration;
 
-use support::origin::{Origin, Page};
-use support::proxy::{Proxy, command, refusal, run};
-use support::{until, within};
 use tokio::net::TcpListener;
+
+use crate::support::origin::{Origin, Page};
+use crate::support::proxy::{Proxy, command, refusal, run};
+use crate::support::{until, within};
 
 #[tokio::test]
 async fn a_bad_flag_is_one_line_that_names_setting_value_and_range() {

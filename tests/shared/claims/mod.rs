@@ -27,6 +27,7 @@ macro_rules! list {
         $crate::claims::$with! { $arguments
             commits::bytes_come_back_as_they_were_committed,
             commits::a_commit_after_the_lease_ran_out_counts_if_nobody_took_over,
+            commits::what_is_held_up_on_its_way_is_not_fresh_for_longer,
             commits::without_any_evidence_a_commit_is_lost,
             commits::the_lease_is_evidence_where_the_entry_was_lost,
             commits::a_waiter_of_a_lost_entry_leaves_nothing_behind_for_ever,

@@ -1,13 +1,12 @@
 //! The proxy with settings for what is cached: flags, rules out of a file, and what comes of them.
 
-mod support;
-
 use std::time::Duration;
 
-use support::client::Client;
-use support::origin::{Origin, Page};
-use support::proxy::{Proxy, command, refusal};
 use tokio::net::TcpListener;
+
+use crate::support::client::Client;
+use crate::support::origin::{Origin, Page};
+use crate::support::proxy::{Proxy, command, refusal};
 
 #[tokio::test]
 async fn a_bad_rule_is_one_line_with_its_file_its_number_and_the_key() {

@@ -1,8 +1,4 @@
 //! `MemoryTier` is the reference model: a real Redis answers any sequence of operations alike.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +10,8 @@ use bellwether::shared::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use support::redis_server::{RedisServer, run};
-use support::{Notes, SECOND, ask, commit, fresh_id, release};
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::{Notes, SECOND, ask, commit, fresh_id, release};
 
 /// Time plays no part here: nothing that is still running ends within a case.
 const LONG: Duration = Duration::from_secs(500);

@@ -1,8 +1,4 @@
 //! The contract of `SharedTier`, claim by claim, on both adapters.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod claims;
-mod support;
 
 mod memory {
     use bellwether::shared::{EntryId, MemoryTier, SharedTier};

@@ -1,20 +1,19 @@
 //! What flows through the proxy: bodies both ways, tunnels, and the admin port beside it.
 
-mod support;
-
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::header::UPGRADE;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use support::client::Client;
-use support::origin::{Origin, Page, Part};
-use support::proxy::Proxy;
-use support::{until, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+
+use crate::support::client::Client;
+use crate::support::origin::{Origin, Page, Part};
+use crate::support::proxy::Proxy;
+use crate::support::{until, within};
 
 async fn pair() -> (Origin, Proxy) {
     let origin = Origin::start().await;

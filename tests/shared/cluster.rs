@@ -1,10 +1,5 @@
 //! `RedisTier` on a cluster: the contract, moving slots, and masters that die, freeze and are
 //! replaced.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod claims;
-mod support;
 
 use std::time::Duration;
 
@@ -12,11 +7,12 @@ use bellwether::ErrorKind;
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep};
 
-use support::faults::acquire;
-use support::redis_bench::RedisBench;
-use support::redis_cluster::{Cluster, NODE_TIMEOUT, slot_of};
-use support::redis_server::run;
-use support::*;
+use crate::claims;
+use crate::support::faults::acquire;
+use crate::support::redis_bench::RedisBench;
+use crate::support::redis_cluster::{Cluster, NODE_TIMEOUT, slot_of};
+use crate::support::redis_server::run;
+use crate::support::*;
 
 /// Else the nodes that are left refuse everything while a slot has no master.
 const PARTIAL: [&str; 2] = ["--cluster-require-full-coverage", "no"];

@@ -1,20 +1,16 @@
 //! `RedisTier` behind sentinels: the contract, and what a failover does to its calls.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod claims;
-mod support;
 
 use std::time::Duration;
 
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep, timeout};
 
-use support::faults::{call, until_is};
-use support::redis_bench::RedisBench;
-use support::redis_sentinel::{DOWN_AFTER, Sentinels};
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::claims;
+use crate::support::faults::{call, until_is};
+use crate::support::redis_bench::RedisBench;
+use crate::support::redis_sentinel::{DOWN_AFTER, Sentinels};
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 async fn connect(sentinels: &Sentinels) -> RedisTier {
     let tier = RedisTier::connect(&sentinels.url()).await.unwrap();

@@ -1,8 +1,4 @@
 //! How `RedisTier` comes back, and what it makes good for then.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -10,9 +6,9 @@ use bellwether::ErrorKind;
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep};
 
-use support::faults::*;
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::support::faults::*;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 #[tokio::test]
 async fn questions_come_back_in_steps_after_an_outage() {

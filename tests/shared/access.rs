@@ -1,16 +1,12 @@
 //! Who `RedisTier` is to the server, and by which door it comes in.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod claims;
-mod support;
 
 use bellwether::shared::*;
 
-use support::faults::call;
-use support::redis_bench::RedisBench;
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::claims;
+use crate::support::faults::call;
+use crate::support::redis_bench::RedisBench;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 mod as_the_least_user {
     use super::*;

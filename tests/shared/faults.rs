@@ -1,8 +1,4 @@
 //! What a Redis that dies, freezes, fills up or forgets does to the calls of `RedisTier`.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -10,9 +6,9 @@ use bellwether::ErrorKind;
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep};
 
-use support::faults::*;
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::support::faults::*;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 #[tokio::test]
 async fn a_killed_server_costs_no_time_and_is_in_use_soon_after_it_is_back() {
@@ -236,4 +232,33 @@ async fn the_mark_of_a_purge_lives_as_long_as_what_it_purged_would_have() {
     assert!(left > 86_000_000, "{left}");
     let answer = tier.acquire(ask(asked.id)).await.unwrap();
     assert_eq!(answer.purged, Some(purged));
+}
+
+#[tokio::test]
+async fn what_a_frozen_server_stores_when_it_thaws_is_not_fresh_for_longer() {
+    let server = RedisServer::start();
+    let tier = connect(&server).await;
+    // The server knows the script: else it is sent in a second step, which nobody takes here.
+    store(&tier, "of another").await;
+    let asked = ask(fresh_id());
+    let fence = leased(&tier.acquire(asked.clone()).await.unwrap());
+    server.stop();
+    let late = commit(asked.id, asked.token, fence, Some("a"));
+    let fresh_ms = i64::try_from(late.fresh.as_millis()).unwrap();
+    let frozen = Duration::from_millis(700);
+    let (stored, ()) = tokio::join!(tier.commit(late), sleep(frozen));
+    stored.expect_err("it is frozen");
+    server.cont();
+    // Whatever the call was told: it was on its way, and arrived.
+    let shown = async {
+        loop {
+            if let Some(view) = acquire(&tier, asked.id).await.view {
+                return view.fresh_ms;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let left = within("the late commit", shown).await;
+    let most = fresh_ms - i64::try_from(frozen.as_millis()).unwrap();
+    assert!(left <= most, "{left} ms of at most {most}");
 }

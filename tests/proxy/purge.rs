@@ -1,13 +1,10 @@
 //! The `PURGE` method of the proxy: closed unless opened, and then as users know it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
-use support::client::{Answer, Client};
-use support::origin::{Origin, Page};
-use support::proxy::{Proxy, command, refusal};
+
+use crate::support::client::{Answer, Client};
+use crate::support::origin::{Origin, Page};
+use crate::support::proxy::{Proxy, command, refusal};
 
 const TOKEN: &str = "a-token-of-16-signs";
 
@@ -104,7 +101,7 @@ async fn a_soft_purge_leaves_the_page_to_be_served_while_it_is_refreshed() {
     let stale = client.get("/other").await;
     assert_eq!(stale.text(), "v1");
     assert!(stale.header("cache-status").contains("detail=stale"));
-    support::until("it is refreshed", || origin.requests_to("/other") == 2).await;
+    crate::support::until("it is refreshed", || origin.requests_to("/other") == 2).await;
     assert_eq!(
         purge(&client, "/other", &[("soft-purge", "x")])
             .await

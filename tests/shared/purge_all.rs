@@ -1,8 +1,4 @@
 //! Purges of everything in Redis: when each node knows of one, whatever gets lost.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +6,9 @@ use std::time::Duration;
 use bellwether::shared::*;
 use tokio::time::{Instant, sleep};
 
-use support::faults::*;
-use support::redis_server::{RedisServer, run};
-use support::*;
+use crate::support::faults::*;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::*;
 
 /// Where the store keeps the fence of the last purge of everything.
 const ERA: &str = "{bw1:default:00000000000000000000000000000000}:era";

@@ -1,14 +1,13 @@
 //! The proxy as a hop: what it changes on the way, and whom a request is for.
 
-mod support;
-
 use http::header::{CONNECTION, HOST, HeaderValue, TE, VIA};
-use support::client::Client;
-use support::origin::{Origin, Page};
-use support::proxy::Proxy;
-use support::within;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::client::Client;
+use crate::support::origin::{Origin, Page};
+use crate::support::proxy::Proxy;
+use crate::support::within;
 
 async fn pair() -> (Origin, Proxy) {
     let origin = Origin::start().await;

@@ -1,9 +1,5 @@
 //! The scripts under stress on a real Redis: what they did, step by step, is checked afterwards.
 //! And the check is checked: with one safety taken out of the scripts, it has to fail.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +9,8 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 
-use support::instrumented::{Mutant, Scripts, verdict};
-use support::redis_server::RedisServer;
+use crate::support::instrumented::{Mutant, Scripts, verdict};
+use crate::support::redis_server::RedisServer;
 
 const NODES: usize = 12;
 const KEYS: usize = 3;
@@ -44,7 +40,7 @@ impl Node {
         let script = Arc::clone(&self.scripts);
         let lease = LEASE.to_string();
         let reply = self
-            .eval(&script.acquire, &[token, &lease, flags, "600000"])
+            .eval(&script.acquire, &[token, &lease, flags, "600000", "", "0"])
             .await;
         redis::from_redis_value(reply).expect("texts")
     }
@@ -52,7 +48,7 @@ impl Node {
     async fn commit(&mut self, token: &str, fence: &str, mode: &str) -> Vec<String> {
         let script = Arc::clone(&self.scripts);
         let arguments = [
-            token, fence, "10", "600000", "ev", "id", mode, "meta", fence,
+            token, fence, "10", "600000", "ev", "id", mode, "meta", fence, "1000",
         ];
         let reply = self.eval(&script.commit, &arguments).await;
         redis::from_redis_value(reply).expect("texts")
@@ -73,7 +69,7 @@ impl Node {
             0..5 => drop(
                 self.eval(
                     &scripts.purge,
-                    &[["h", "s"][fastrand::usize(..2)], "600000", "ev", "id"],
+                    &[["h", "s"][fastrand::usize(..2)], "600000", "ev", "id", "0"],
                 )
                 .await,
             ),

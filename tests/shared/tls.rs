@@ -1,9 +1,4 @@
 //! `RedisTier` over TLS, with an authority made for the occasion.
-#![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod claims;
-mod support;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -11,11 +6,12 @@ use std::path::Path;
 use bellwether::shared::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use support::faults::{call, store};
-use support::proxy::Proxy;
-use support::redis_bench::RedisBench;
-use support::redis_server::{RedisServer, run};
-use support::{SECOND, until, within};
+use crate::claims;
+use crate::support::faults::{call, store};
+use crate::support::proxy::Proxy;
+use crate::support::redis_bench::RedisBench;
+use crate::support::redis_server::{RedisServer, run};
+use crate::support::{SECOND, until, within};
 
 /// One that vouches for servers and clients.
 struct Authority {

@@ -1,0 +1,148 @@
+//! What purges take away.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bellwether::shared::{PurgeKind, TierEvent};
+
+use crate::checks::Finding;
+use crate::history::{At, Deed, Fetch, How, Life, Purge, Serve};
+use crate::view::{MILLI, View};
+
+/// Other nodes hear of a purge within milliseconds; on a machine that is busy, within these.
+const PROMPT: At = 100 * MILLI;
+
+/// Nothing that was fetched before a purge is served to who asks after it, or, if it was a soft
+/// one, only as something stale. From when on depends on what the node can know:
+///
+/// - where it was purged: once the call has returned, whether or not Redis answered;
+/// - on a node that was told: once it was;
+/// - on a node that was cut off and is back: once its subscription is, if Redis answers it, and
+///   has not itself lost the purge;
+/// - on a node that nothing is wrong with: a moment after the call has returned.
+pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
+    let mut here = Finding::of("nothing purged is served where it was purged");
+    let mut told = Finding::of("nothing purged is served by who was told");
+    let mut back = Finding::of("nothing purged is served by who is back");
+    let mut calm = Finding::of("nothing purged is served by anybody, in calm");
+    let known = Known::new(view);
+    for serve in &view.notes.serves {
+        let Some(fetch) = view.fetch(serve) else {
+            continue;
+        };
+        for purge in known.purges.get(&serve.key).into_iter().flatten() {
+            // What is long gone proves nothing any more.
+            if purge.began + 20_000 * MILLI < serve.asked {
+                continue;
+            }
+            let wrong = || serves_purged(serve, fetch, purge);
+            let done = purge.done.unwrap_or(At::MAX);
+            if purge.life == serve.life && done < serve.asked {
+                here.case(serve.asked, serve.key, wrong());
+            }
+            if known.told(purge, serve) {
+                told.case(serve.asked, serve.key, wrong());
+            }
+            if purge.life != serve.life && known.is_back(view, purge, serve) {
+                back.case(serve.asked, serve.key, wrong());
+            }
+            if purge.confirmed && purge.life != serve.life && is_calm(view, purge, serve) {
+                calm.case(serve.asked, serve.key, wrong());
+            }
+        }
+    }
+    vec![here, told, back, calm]
+}
+
+fn serves_purged(serve: &Serve, fetch: &Fetch, purge: &Purge) -> Option<String> {
+    let fresh = matches!(serve.how, How::Hit | How::Shared);
+    let wrong = fetch.start < purge.began && (purge.kind == PurgeKind::Hard || fresh);
+    wrong.then(|| format!("{serve:?} of {fetch:?} after {purge:?}"))
+}
+
+/// The moment after a purge in which nothing was wrong with anything.
+fn is_calm(view: &View<'_>, purge: &Purge, serve: &Serve) -> bool {
+    let Some(done) = purge.done else { return false };
+    // A fault of before may have left something to recover from.
+    let since = purge.began.saturating_sub(2_500 * MILLI);
+    done + PROMPT + view.stalled(purge.began, serve.asked) < serve.asked
+        && view.notes.lives[serve.life].1 < since
+        && !view.stormy(since, serve.answered)
+        && !view.failed(serve.life, since, serve.answered)
+        && !view.gaps(serve.life, since, serve.answered)
+}
+
+struct Known<'a> {
+    purges: BTreeMap<usize, Vec<&'a Purge>>,
+    /// The fence of a purge, by when its call began at which node.
+    fences: HashMap<(Life, At), u64>,
+    /// When a node was told of a purge, by its fence.
+    told: HashMap<(Life, u64), At>,
+    /// The gaps of each life: when it ended, and until when it then heard.
+    hearing: Vec<Vec<(At, At)>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(view: &View<'a>) -> Self {
+        let notes = view.notes;
+        let mut purges = BTreeMap::<_, Vec<_>>::new();
+        for purge in &notes.purges {
+            purges.entry(purge.key).or_default().push(purge);
+        }
+        let mut fences = HashMap::new();
+        for call in &notes.calls {
+            let Deed::Purge { fence: Some(fence) } = call.deed else {
+                continue;
+            };
+            let Some(key) = view.entries.get(&call.id) else {
+                continue;
+            };
+            // The call is made within the purge; of several at once it may be either's.
+            let mut of = notes.purges.iter().filter(|purge| {
+                let done = purge.done.unwrap_or(At::MAX);
+                purge.life == call.life
+                    && purge.key == *key
+                    && (purge.began..=done).contains(&call.sent)
+            });
+            if let (Some(purge), None) = (of.next(), of.next()) {
+                fences.insert((purge.life, purge.began), fence);
+            }
+        }
+        let (mut told, mut hearing) = (HashMap::new(), vec![Vec::new(); notes.lives.len()]);
+        for heard in &notes.heard {
+            let gaps: &mut Vec<(At, At)> = &mut hearing[heard.life];
+            match heard.event {
+                TierEvent::Purged { fence, .. } => {
+                    told.entry((heard.life, fence.get())).or_insert(heard.at);
+                }
+                TierEvent::Resumed => gaps.push((heard.at, At::MAX)),
+                TierEvent::Lost => gaps.iter_mut().for_each(|gap| gap.1 = gap.1.min(heard.at)),
+                _ => {}
+            }
+        }
+        Self {
+            purges,
+            fences,
+            told,
+            hearing,
+        }
+    }
+
+    fn told(&self, purge: &Purge, serve: &Serve) -> bool {
+        let fence = self.fences.get(&(purge.life, purge.began));
+        let told = fence.and_then(|fence| self.told.get(&(serve.life, *fence)));
+        told.is_some_and(|told| *told < serve.asked)
+    }
+
+    fn is_back(&self, view: &View<'_>, purge: &Purge, serve: &Serve) -> bool {
+        let Some(done) = purge.done.filter(|_| purge.confirmed) else {
+            return false;
+        };
+        let mut gaps = self.hearing[serve.life].iter();
+        let back = gaps
+            .any(|(since, until)| done < *since && *since < serve.asked && serve.answered < *until);
+        // A flight that others of its node began may have found Redis not answering yet.
+        let since = serve.asked.saturating_sub(300 * MILLI);
+        back && !view.failed(serve.life, since, serve.answered)
+            && !view.lost_keys(purge.began, serve.answered)
+    }
+}

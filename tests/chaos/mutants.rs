@@ -1,0 +1,293 @@
+//! Each safety of the product taken out, one at a time: the checks have to see it.
+//!
+//! A copy of the sources is changed, built, and put under faults. That takes minutes, so it is no
+//! part of the tests: `make mutants`, or `CHAOS_MUTANT=NAME` for one of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tokio::time::Instant;
+
+/// One safety less.
+struct Mutant {
+    name: &'static str,
+    /// Files, with what stands there exactly once, and what replaces it.
+    changes: &'static [(&'static str, &'static str, &'static str)],
+    /// The claims of which one has to be found broken.
+    caught_by: &'static [&'static str],
+}
+
+const COMMIT: &str = "src/shared/redis/scripts/commit.lua";
+const ACQUIRE: &str = "src/shared/redis/scripts/acquire.lua";
+const PURGE: &str = "src/shared/redis/scripts/purge.lua";
+const LATE: &str = "no late writer is stored";
+
+const MUTANTS: [Mutant; 14] = [
+    Mutant {
+        name: "commit-without-the-fence-check",
+        changes: &[(
+            COMMIT,
+            "if h[1] and h[1] ~= fence then return { 'superseded', '' } end",
+            "",
+        )],
+        caught_by: &[LATE],
+    },
+    Mutant {
+        name: "commit-without-evidence",
+        changes: &[(
+            COMMIT,
+            "if not h[1] and not mine then return { 'lost', '' } end",
+            "",
+        )],
+        caught_by: &[LATE],
+    },
+    Mutant {
+        name: "purge-that-does-not-bump",
+        changes: &[(
+            PURGE,
+            "redis.call('HSET', E, 'f', fence, 'p', fence)",
+            "redis.call('HSET', E, 'p', fence)",
+        )],
+        caught_by: &[LATE, "fences strictly rise"],
+    },
+    Mutant {
+        name: "acquire-that-ignores-the-living-lease",
+        changes: &[(
+            ACQUIRE,
+            "local cur = redis.call('GET', L)",
+            "local cur = false",
+        )],
+        caught_by: &["one lease at a time"],
+    },
+    Mutant {
+        name: "fences-without-time",
+        changes: &[
+            (ACQUIRE, "math.max(us, ", "math.max(0, "),
+            (PURGE, "math.max(us, ", "math.max(0, "),
+        ],
+        caught_by: &["fences strictly rise"],
+    },
+    Mutant {
+        name: "waiters-without-a-ttl",
+        changes: &[(
+            ACQUIRE,
+            "redis.pcall('HSET', E, 'n', 1) keep()",
+            "redis.pcall('HSET', E, 'n', 1)",
+        )],
+        caught_by: &["no key without a TTL in redis"],
+    },
+    Mutant {
+        name: "freshness-from-the-arrival",
+        changes: &[(
+            COMMIT,
+            "math.min(ms, math.floor(tonumber(fence) / 1000) + tonumber(ARGV[10]))",
+            "ms",
+        )],
+        caught_by: &["nothing is served past its windows"],
+    },
+    Mutant {
+        name: "older-over-newer-in-the-local-store",
+        changes: &[(
+            "src/local.rs",
+            "Some(held) if held.value().is_newer_than(&known) => Op::Nop,",
+            "",
+        )],
+        caught_by: &["no older response after a newer one"],
+    },
+    Mutant {
+        name: "refused-and-kept",
+        changes: &[(
+            "src/engine/store.rs",
+            "            Verdict::Full => self.keep_local(&place, record, None),
+            Verdict::Refused => self.refused_late(&place),
+        }
+    }
+
+    /// Too large",
+            "            _ => self.keep_local(&place, record, None),
+        }
+    }
+
+    /// Too large",
+        )],
+        caught_by: &[
+            "no older response after a newer one",
+            "nothing purged is served by who was told",
+        ],
+    },
+    Mutant {
+        name: "no-epoch-at-a-gap",
+        changes: &[(
+            "src/engine/events.rs",
+            "sees the new epoch too.
+                self.epoch.fetch_add(1, Ordering::SeqCst);",
+            "",
+        )],
+        caught_by: &["nothing purged is served by who is back"],
+    },
+    Mutant {
+        name: "no-deadline-for-calls",
+        changes: &[(
+            "src/shared/redis/ops.rs",
+            "let result = timeout_at(until, act(links)).await;
+            let result = result.unwrap_or(Err(Failure::Late));",
+            "let result = act(links).await;",
+        )],
+        caught_by: &["no request pays more than its budget for redis"],
+    },
+    Mutant {
+        name: "purge-that-strikes-no-flight",
+        changes: &[(
+            "src/engine/core.rs",
+            "pub(crate) fn drop_local(&self, id: EntryId) {
+        // In this order: see `Flight::purged`.
+        self.flights.purge(id);",
+            "pub(crate) fn drop_local(&self, id: EntryId) {",
+        )],
+        caught_by: &[
+            "nothing purged is served where it was purged",
+            "nothing purged is served by who was told",
+        ],
+    },
+    Mutant {
+        name: "no-renewal",
+        changes: &[(
+            "src/lock/lease.rs",
+            "() = self.beat() => {}",
+            "() = std::future::pending() => {}",
+        )],
+        caught_by: &["one origin call in the fleet, in calm"],
+    },
+    Mutant {
+        name: "tier-never-let-go",
+        changes: &[(
+            "src/engine/core.rs",
+            "let engine = Arc::new(Self {",
+            "std::mem::forget(tier.clone());
+        let engine = Arc::new(Self {",
+        )],
+        caught_by: &["connections, tasks and memory are back"],
+    },
+];
+
+/// Schedules that a mutant may live through.
+const SEEDS: u64 = 3;
+
+#[test]
+#[ignore = "builds and runs the whole a dozen times: make mutants"]
+fn each_mutant_is_caught() {
+    let only = std::env::var("CHAOS_MUTANT").ok();
+    let mut survivors = Vec::new();
+    for mutant in &MUTANTS {
+        if only.as_deref().is_some_and(|only| only != mutant.name) {
+            continue;
+        }
+        let begun = Instant::now();
+        let verdict = judge(mutant);
+        let took = begun.elapsed().as_secs();
+        println!("{:<40} {took:>4} s  {verdict:?}", mutant.name);
+        if !matches!(verdict, Verdict::Caught(..)) {
+            survivors.push(mutant.name);
+        }
+    }
+    assert!(survivors.is_empty(), "not caught: {survivors:?}");
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are printed")]
+enum Verdict {
+    /// By this claim, with this seed.
+    Caught(&'static str, u64),
+    /// Something failed, but none of the claims that should have.
+    ByAnother(String),
+    Survived,
+}
+
+fn judge(mutant: &Mutant) -> Verdict {
+    let tree = copy();
+    for (file, from, to) in mutant.changes {
+        let path = tree.join(file);
+        let text = std::fs::read_to_string(&path).expect("it was copied");
+        // A source that was rewritten fails here, and not by quietly changing nothing.
+        assert_eq!(text.matches(from).count(), 1, "{from:?} in {file}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("a copy of ours");
+    }
+    let mut others = String::new();
+    for seed in 1..=SEEDS {
+        let output = run(&tree, seed);
+        let claim = mutant.caught_by.iter().find(|claim| {
+            let words = format!("BROKEN: {claim}");
+            output.lines().any(|line| line == words)
+        });
+        if let Some(claim) = claim {
+            return Verdict::Caught(claim, seed);
+        }
+        let broken = output.lines().filter(|line| line.starts_with("BROKEN"));
+        others.extend(broken);
+    }
+    if others.is_empty() {
+        Verdict::Survived
+    } else {
+        Verdict::ByAnother(others)
+    }
+}
+
+/// Builds the copy, and puts it under faults.
+fn run(tree: &Path, seed: u64) -> String {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .args(["test", "--all-features", "--test", "chaos"])
+        // The dependencies are built there already.
+        .env("CARGO_TARGET_DIR", target.expect("it is in there"))
+        .current_dir(tree);
+    let built = build.args(["--no-run"]).output().expect("cargo runs");
+    let words = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(built.status.success(), "the mutant does not build: {words}");
+    let binary = words.lines().find_map(|line| {
+        let (_, path) = line.split_once("(")?;
+        path.strip_suffix(')')
+            .filter(|path| path.contains("chaos-"))
+    });
+    let ran = Command::new(tree.join(binary.expect("cargo names it")))
+        .args(["under_faults_no_promise_is_broken", "--nocapture"])
+        .env("CHAOS_SEED", seed.to_string())
+        .env("CHAOS_TIME", "60")
+        .env("RUST_BACKTRACE", "0")
+        .current_dir(tree)
+        .output()
+        .expect("it was built");
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    )
+}
+
+/// A copy of all that a build needs.
+fn copy() -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutant");
+    let _ = std::fs::remove_dir_all(&to);
+    for part in ["src", "tests", "examples", "benches"] {
+        copy_dir(&from.join(part), &to.join(part));
+    }
+    for file in ["Cargo.toml", "Cargo.lock", "README.md"] {
+        std::fs::copy(from.join(file), to.join(file)).expect("it is there");
+    }
+    to
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("below our own directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("it is readable");
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_dir(&path, &copy);
+        } else {
+            std::fs::copy(&path, &copy).expect("it can be copied");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Lets the blows of a schedule fall.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::shared::PurgeKind;
+use tokio::sync::Mutex;
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::fault_proxy::Fault;
+use crate::fleet::Fleet;
+use crate::history::Struck;
+use crate::load;
+use crate::schedule::{Blow, PLACES};
+use crate::site;
+use crate::support::redis_server::RedisServer;
+
+/// Lets each fall at its time; returns when the last one is over.
+pub(crate) async fn run(fleet: &Arc<Fleet>, schedule: Vec<(Duration, Blow)>) {
+    let began = Instant::now();
+    // What strikes the same place comes one after the other.
+    let places: Arc<[Mutex<()>; PLACES]> = Arc::new(std::array::from_fn(|_| Mutex::new(())));
+    let mut falling = JoinSet::new();
+    for (at, blow) in schedule {
+        let (fleet, places) = (Arc::clone(fleet), Arc::clone(&places));
+        falling.spawn(async move {
+            sleep_until(began + at).await;
+            let _place = match blow.place() {
+                Some(place) if blow.cuts_off() => vec![places[place].lock().await],
+                _ => match blow {
+                    // In order, so that nobody waits for another in a circle.
+                    Blow::Everywhere { .. } => {
+                        let mut all = Vec::new();
+                        for place in places.iter() {
+                            all.push(place.lock().await);
+                        }
+                        all
+                    }
+                    _ => Vec::new(),
+                },
+            };
+            strike(&fleet, blow).await;
+        });
+    }
+    while let Some(fallen) = falling.join_next().await {
+        fallen.expect("no blow fails");
+    }
+}
+
+async fn strike(fleet: &Fleet, blow: Blow) {
+    match blow {
+        Blow::Network {
+            place,
+            fault,
+            lasts,
+        } => {
+            let from = begin(fleet, blow);
+            fleet.proxies[place].set(Some(fault));
+            sleep(lasts).await;
+            fleet.proxies[place].set(None);
+            end(fleet, from);
+        }
+        Blow::Flap { place } => {
+            let from = begin(fleet, blow);
+            for (fault, ms) in [
+                (Some(Fault::Drop), 700),
+                (None, 450),
+                (Some(Fault::Drop), 700),
+            ] {
+                fleet.proxies[place].set(fault);
+                sleep(Duration::from_millis(ms)).await;
+            }
+            fleet.proxies[place].set(None);
+            end(fleet, from);
+        }
+        Blow::Everywhere { fault, lasts } => {
+            let from = begin(fleet, blow);
+            fleet
+                .proxies
+                .iter()
+                .for_each(|proxy| proxy.set(Some(fault)));
+            sleep(lasts).await;
+            fleet.proxies.iter().for_each(|proxy| proxy.set(None));
+            end(fleet, from);
+        }
+        Blow::Reboot { place } => {
+            let from = begin(fleet, blow);
+            fleet.reboot(place).await;
+            end(fleet, from);
+        }
+        _ => {
+            let mut server = fleet.server.lock().await;
+            let from = begin(fleet, blow);
+            strike_server(fleet, &mut server, blow).await;
+            end(fleet, from);
+        }
+    }
+}
+
+/// Notes a blow before it falls. Its end is not known yet.
+fn begin(fleet: &Fleet, blow: Blow) -> usize {
+    fleet.history.note(|notes, from| {
+        let until = u64::MAX;
+        notes.struck.push(Struck { blow, from, until });
+        notes.struck.len() - 1
+    })
+}
+
+fn end(fleet: &Fleet, at: usize) {
+    fleet
+        .history
+        .note(|notes, now| notes.struck[at].until = now);
+}
+
+async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
+    match blow {
+        Blow::Freeze { lasts } => {
+            server.stop();
+            sleep(lasts).await;
+            server.cont();
+        }
+        Blow::Restart { down } => {
+            server.kill();
+            sleep(down).await;
+            block_in_place(|| server.restart());
+        }
+        Blow::Flush => tell(server, &["FLUSHALL"]).await,
+        Blow::PurgeAndFlush => {
+            let mut rng = fastrand::Rng::new();
+            let purges = (0..30).map(|_| {
+                let (place, key) = (rng.usize(..PLACES), site::draw(&mut rng));
+                load::purge(fleet, place, key, PurgeKind::Hard)
+            });
+            futures_util::future::join_all(purges).await;
+            tell(server, &["FLUSHALL"]).await;
+        }
+        Blow::Kick => {
+            tell(server, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+            tell(server, &["CLIENT", "KILL", "TYPE", "normal"]).await;
+        }
+        Blow::Unscript => tell(server, &["SCRIPT", "FLUSH"]).await,
+        Blow::Pressure { policy, lasts } => {
+            let info: Option<String> = Fleet::command(server, &["INFO", "memory"]).await;
+            let used = info.as_deref().and_then(|info| {
+                let line = info
+                    .lines()
+                    .find_map(|line| line.strip_prefix("used_memory:"));
+                line?.trim().parse::<u64>().ok()
+            });
+            let most = (used.unwrap_or(2_000_000) * 17 / 20).to_string();
+            tell(server, &["CONFIG", "SET", "maxmemory-policy", policy]).await;
+            tell(server, &["CONFIG", "SET", "maxmemory", &most]).await;
+            sleep(lasts).await;
+            tell(server, &["CONFIG", "SET", "maxmemory", "0"]).await;
+        }
+        Blow::Evict => {
+            for _ in 0..40 {
+                let key: Option<Option<String>> = Fleet::command(server, &["RANDOMKEY"]).await;
+                if let Some(Some(key)) = key {
+                    tell(server, &["UNLINK", &key]).await;
+                }
+            }
+        }
+        Blow::Network { .. }
+        | Blow::Flap { .. }
+        | Blow::Everywhere { .. }
+        | Blow::Reboot { .. } => unreachable!("it does not strike the server"),
+    }
+}
+
+/// One command. `CLIENT KILL` may end the connection that it came on.
+async fn tell(server: &RedisServer, words: &[&str]) {
+    let _: Option<redis::Value> = Fleet::command(server, words).await;
+}

@@ -1,0 +1,194 @@
+//! The history as the checks ask it: in which state the fleet was when.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bellwether::shared::{Committed, EntryId, TierEvent};
+
+use crate::history::{At, Call, Deed, Fetch, FetchId, Life, Notes, Serve, Struck};
+use crate::site::{self, Kind};
+
+pub(crate) const MILLI: At = 1_000;
+
+pub(crate) struct View<'a> {
+    pub(crate) notes: &'a Notes,
+    /// Which entry is that of which key. Those of variants are not among them.
+    pub(crate) entries: &'a HashMap<EntryId, usize>,
+    /// The fence under which a fetch was offered to the tier, whatever became of that.
+    pub(crate) fences: HashMap<FetchId, u64>,
+    failed: Vec<Vec<&'a Call>>,
+    purged: BTreeMap<usize, Vec<(At, At)>>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(notes: &'a Notes, entries: &'a HashMap<EntryId, usize>) -> Self {
+        let mut failed = vec![Vec::new(); notes.lives.len()];
+        let mut fences = HashMap::new();
+        for call in &notes.calls {
+            if call.failed() {
+                failed[call.life].push(call);
+            }
+            if let Deed::Commit { fence, fetch, .. } = call.deed
+                && let Some(fetch) = fetch
+            {
+                fences.insert(fetch, fence);
+            }
+        }
+        let mut purged = BTreeMap::<_, Vec<_>>::new();
+        for purge in &notes.purges {
+            let until = purge.done.filter(|_| purge.confirmed).unwrap_or(At::MAX);
+            purged
+                .entry(purge.key)
+                .or_default()
+                .push((purge.began, until));
+        }
+        Self {
+            notes,
+            entries,
+            fences,
+            failed,
+            purged,
+        }
+    }
+
+    pub(crate) fn place(&self, life: Life) -> usize {
+        self.notes.lives[life].0
+    }
+
+    /// For how long this machine did not run us in that time.
+    pub(crate) fn stalled(&self, since: At, until: At) -> At {
+        let stalls = self.notes.stalls.iter();
+        stalls
+            .map(|(from, to)| (*to).min(until).saturating_sub((*from).max(since)))
+            .sum()
+    }
+
+    /// True if a call of this node failed, or was under way that failed.
+    pub(crate) fn failed(&self, life: Life, since: At, until: At) -> bool {
+        let mut failed = self.failed[life].iter();
+        failed.any(|call| call.sent <= until && call.over.unwrap_or(At::MAX) >= since)
+    }
+
+    pub(crate) fn any_failed(&self, since: At, until: At) -> bool {
+        (0..self.failed.len()).any(|life| self.failed(life, since, until))
+    }
+
+    /// The blows that fell, or went on, in that time.
+    pub(crate) fn struck(&self, since: At, until: At) -> impl Iterator<Item = &'a Struck> {
+        let overlaps = move |struck: &&Struck| struck.from <= until && struck.until >= since;
+        self.notes.struck.iter().filter(overlaps)
+    }
+
+    /// True if anything was wrong anywhere.
+    pub(crate) fn stormy(&self, since: At, until: At) -> bool {
+        self.struck(since, until).next().is_some()
+    }
+
+    /// True if Redis may have lost keys by something else than a script.
+    pub(crate) fn lost_keys(&self, since: At, until: At) -> bool {
+        self.struck(since, until)
+            .any(|struck| struck.blow.loses_keys())
+    }
+
+    /// True if nodes may go by two rules of a key that varies: Redis lost the one, and they look it up
+    /// once a minute.
+    pub(crate) fn may_have_two_rules(&self, key: usize, at: At) -> bool {
+        const TRUSTED: At = 61_000 * MILLI;
+        let varies = site::spec(key).kind == Kind::Varying;
+        varies && self.lost_keys(at.saturating_sub(TRUSTED), at)
+    }
+
+    /// True if this key was purged by anybody. A purge that was not confirmed may happen any time.
+    pub(crate) fn purged(&self, key: usize, since: At, until: At) -> bool {
+        let purges = self.purged.get(&key);
+        let mut purges = purges.into_iter().flatten();
+        purges.any(|(began, done)| *began <= until && *done >= since)
+    }
+
+    /// True if this node's subscription broke or came back.
+    pub(crate) fn gaps(&self, life: Life, since: At, until: At) -> bool {
+        let mut heard = self.notes.heard.iter();
+        heard.any(|heard| {
+            let gap = matches!(heard.event, TierEvent::Lost | TierEvent::Resumed);
+            gap && heard.life == life && (since..=until).contains(&heard.at)
+        })
+    }
+
+    /// The fetch that an answer is of.
+    pub(crate) fn fetch(&self, serve: &Serve) -> Option<&'a Fetch> {
+        serve.fetch.map(|fetch| &self.notes.fetches[fetch])
+    }
+
+    /// True if the tier took the result of this fetch.
+    pub(crate) fn stored(&self) -> HashMap<FetchId, At> {
+        let stored = self.notes.calls.iter().filter_map(|call| match call.deed {
+            Deed::Commit {
+                fetch: Some(fetch),
+                verdict: Some(Committed::Stored { .. }),
+                ..
+            } => Some((fetch, call.over.unwrap_or(call.sent))),
+            _ => None,
+        });
+        stored.collect()
+    }
+
+    /// The calls about each entry, in the order in which they were sent.
+    pub(crate) fn calls(&self) -> BTreeMap<EntryId, Vec<&'a Call>> {
+        let mut calls = BTreeMap::<_, Vec<_>>::new();
+        for call in &self.notes.calls {
+            calls.entry(call.id).or_default().push(call);
+        }
+        calls
+    }
+
+    /// All that happened around one key, one line each, in order of time.
+    pub(crate) fn story(&self, key: Option<usize>, id: Option<EntryId>, at: At) -> Vec<String> {
+        let notes = self.notes;
+        let mut lines = Vec::new();
+        let about = |of: usize| key == Some(of);
+        for (n, fetch) in notes
+            .fetches
+            .iter()
+            .enumerate()
+            .filter(|(_, fetch)| about(fetch.key))
+        {
+            lines.push((fetch.start, format!("fetch {n} {fetch:?}")));
+        }
+        for serve in notes.serves.iter().filter(|serve| about(serve.key)) {
+            lines.push((serve.asked, format!("{serve:?}")));
+        }
+        for purge in notes.purges.iter().filter(|purge| about(purge.key)) {
+            lines.push((purge.began, format!("{purge:?}")));
+        }
+        let of_key = |called: &EntryId| {
+            id == Some(*called) || key.is_some() && self.entries.get(called).copied() == key
+        };
+        for call in notes.calls.iter().filter(|call| of_key(&call.id)) {
+            lines.push((call.sent, format!("{call:?}")));
+        }
+        for struck in &notes.struck {
+            lines.push((struck.from, format!("{struck:?}")));
+        }
+        for heard in &notes.heard {
+            let told = match heard.event {
+                TierEvent::Committed { id, .. }
+                | TierEvent::Released { id, .. }
+                | TierEvent::Purged { id, .. } => of_key(&id),
+                _ => true,
+            };
+            if told {
+                lines.push((heard.at, format!("{heard:?}")));
+            }
+        }
+        // Stable: what happened at one time stays in order.
+        lines.sort_by_key(|(at, _)| *at);
+        let violation = lines.partition_point(|(when, _)| *when <= at);
+        let first = violation.saturating_sub(26);
+        let some = lines.into_iter().skip(first).take(32);
+        some.map(|(at, line)| format!("{at:>9} {line}")).collect()
+    }
+}
+
+/// True if its requests are looked up, and stored under the key's own name.
+pub(crate) fn is_plain(key: usize) -> bool {
+    !matches!(site::spec(key).kind, Kind::Varying | Kind::Uncacheable)
+}
