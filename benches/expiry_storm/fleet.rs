@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::redis_server::RedisServer;
 use crate::scenario::Mode;
-use crate::support::{find, free_address, memory_dir};
+use crate::support::{example, find, free_address, memory_dir};
 
 /// One node.
 struct Node {
@@ -27,6 +27,37 @@ pub(crate) struct Fleet {
     pub(crate) redis: Option<RedisServer>,
 }
 
+/// What nodes are run from.
+#[derive(Clone)]
+pub(crate) struct Programs {
+    pub(crate) proxy: PathBuf,
+    pub(crate) peer: PathBuf,
+    /// For that peer, which has to be told.
+    pub(crate) fresh: Option<u64>,
+}
+
+impl Programs {
+    /// Builds them.
+    pub(crate) fn build() -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let target = folder.join("target");
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--quiet", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the peers build");
+        Self {
+            proxy: example("reverse_proxy"),
+            peer: target.join("release/bellwether-peers"),
+            fresh: None,
+        }
+    }
+}
+
 /// Whether what a mode needs is installed.
 pub(crate) fn is_there(mode: Mode) -> bool {
     match mode {
@@ -37,8 +68,8 @@ pub(crate) fn is_there(mode: Mode) -> bool {
 }
 
 impl Fleet {
-    /// `proxy`: the example. `origin`: where the pages come from.
-    pub(crate) fn start(mode: Mode, nodes: usize, proxy: &PathBuf, origin: &str) -> Self {
+    /// `origin`: where the pages come from.
+    pub(crate) fn start(mode: Mode, nodes: usize, programs: &Programs, origin: &str) -> Self {
         let redis = mode.has_redis().then(RedisServer::start);
         let url = redis.as_ref().map(RedisServer::url);
         let node = |_| match mode {
@@ -48,11 +79,16 @@ impl Fleet {
                 command.args(["--plain", origin]);
                 Node::telling(command, None)
             }
+            Mode::TowerHttpCache => {
+                let mut command = Command::new(&programs.peer);
+                command.args([origin, &programs.fresh.unwrap_or(0).to_string(), "60"]);
+                Node::telling(command, None)
+            }
             Mode::Nginx => nginx(origin),
             Mode::Varnish => varnish(origin),
             Mode::None | Mode::Process | Mode::Lease | Mode::Stale => {
                 let admin = free_address();
-                let mut command = Command::new(proxy);
+                let mut command = Command::new(&programs.proxy);
                 command
                     .env("TOKIO_WORKER_THREADS", "1")
                     .args(["--origin", &format!("http://{origin}")])

@@ -26,7 +26,6 @@ mod scenario;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,7 +33,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::figures::{Run, quantile};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Programs};
 use crate::origin::{Origin, Weather};
 use crate::scenario::{Fault, Mode, Scenario};
 
@@ -64,16 +63,16 @@ fn main() {
         scenario.modes.retain(|mode| fleet::is_there(*mode));
     }
     let kept = only.is_none() && !has("--quick");
-    let proxy = support::example("reverse_proxy");
+    let programs = Programs::build();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let runs = LocalSet::new().block_on(&runtime, all(&scenarios, &proxy));
+    let runs = LocalSet::new().block_on(&runtime, all(&scenarios, &programs));
     report::show(&scenarios, &runs, kept);
 }
 
-async fn all(scenarios: &[Scenario], proxy: &PathBuf) -> Vec<Run> {
+async fn all(scenarios: &[Scenario], programs: &Programs) -> Vec<Run> {
     let began = Instant::now();
     let origin = Origin::start(began);
     let steps: usize = scenarios.iter().map(|scenario| scenario.modes.len()).sum();
@@ -93,7 +92,7 @@ async fn all(scenarios: &[Scenario], proxy: &PathBuf) -> Vec<Run> {
             let bench = Bench {
                 began,
                 origin: &origin,
-                proxy,
+                programs,
                 scenario,
                 mode,
             };
@@ -109,7 +108,7 @@ async fn all(scenarios: &[Scenario], proxy: &PathBuf) -> Vec<Run> {
 struct Bench<'a> {
     began: Instant,
     origin: &'a Origin,
-    proxy: &'a PathBuf,
+    programs: &'a Programs,
     scenario: &'a Scenario,
     mode: Mode,
 }
@@ -127,7 +126,7 @@ impl Bench<'_> {
             true => Some(self.quiet().await),
             false => None,
         };
-        let mut fleet = self.fleet();
+        let mut fleet = self.fleet(self.scenario.fresh);
         let nodes = fleet.addresses();
         if caches {
             let fresh = self.scenario.fresh_at_first.or(self.scenario.fresh);
@@ -159,9 +158,13 @@ impl Bench<'_> {
         }
     }
 
-    fn fleet(&self) -> Fleet {
+    fn fleet(&self, fresh: Option<u64>) -> Fleet {
+        let programs = Programs {
+            fresh,
+            ..self.programs.clone()
+        };
         let nodes = self.scenario.nodes;
-        Fleet::start(self.mode, nodes, self.proxy, &self.origin.address)
+        Fleet::start(self.mode, nodes, &programs, &self.origin.address)
     }
 
     /// Every node has every page. It costs the origin nothing.
@@ -176,9 +179,10 @@ impl Bench<'_> {
 
     /// p99 of the same load where nothing expires, in milliseconds.
     async fn quiet(&self) -> f64 {
-        let fleet = self.fleet();
+        let hour = Some(3_600);
+        let fleet = self.fleet(hour);
         let nodes = fleet.addresses();
-        self.warm(&nodes, Some(3_600)).await;
+        self.warm(&nodes, hour).await;
         let Scenario { pages, rate, .. } = *self.scenario;
         let samples = load::run(self.began, &nodes, pages, rate, QUIET).await;
         let mut took: Vec<_> = samples.iter().map(|one| one.took).collect();

@@ -73,6 +73,7 @@ fn colour(mode: &str) -> RGBColor {
         RGBColor(27, 120, 55),
         RGBColor(253, 174, 97),
         RGBColor(158, 101, 184),
+        RGBColor(200, 120, 60),
     ][index.unwrap_or(0)]
 }
 

@@ -57,12 +57,26 @@ fn versions() -> String {
         })
     };
     format!(
-        "bellwether {}, nginx {}, Varnish {}, Redis {}.",
+        "bellwether {}, nginx {}, Varnish {}, tower-http-cache {}, Redis {}.",
         env!("CARGO_PKG_VERSION"),
         of("nginx", "-v"),
         of("varnishd", "-V"),
+        peer("tower-http-cache"),
         of("redis-server", "--version")
     )
+}
+
+/// The version of a peer that is a Rust crate.
+fn peer(name: &str) -> String {
+    let lock: toml::Table = include_str!("../peers/Cargo.lock")
+        .parse()
+        .expect("cargo wrote it");
+    let packages = lock["package"].as_array().expect("a list");
+    let found = packages
+        .iter()
+        .find(|entry| entry["name"].as_str() == Some(name));
+    let version = found.and_then(|entry| entry["version"].as_str());
+    version.unwrap_or("unknown").to_owned()
 }
 
 fn tables(scenarios: &[Scenario], figures: &[Figures]) -> String {

@@ -19,10 +19,12 @@ pub(crate) enum Mode {
     Nginx,
     /// Grace.
     Varnish,
+    /// The fastest of the caches that are Tower layers too.
+    TowerHttpCache,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::None,
         Self::Plain,
         Self::Process,
@@ -30,6 +32,7 @@ impl Mode {
         Self::Stale,
         Self::Nginx,
         Self::Varnish,
+        Self::TowerHttpCache,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Mode {
             Self::Stale => "bellwether, lease + stale",
             Self::Nginx => "nginx",
             Self::Varnish => "Varnish",
+            Self::TowerHttpCache => "tower-http-cache",
         }
     }
 
@@ -144,8 +148,15 @@ fn hot_key(nodes: usize, secs: u32) -> Scenario {
     }
 }
 
+/// All but that which cannot be told another lifetime by its origin.
+fn by_its_origin() -> Vec<Mode> {
+    let all = Mode::ALL.into_iter();
+    all.filter(|mode| *mode != Mode::TowerHttpCache).collect()
+}
+
 fn thousand(secs: u32) -> Scenario {
     Scenario {
+        modes: by_its_origin(),
         name: "1,000 keys at once",
         about: "1,000 pages expire within a second, before an origin that takes 100 requests a second",
         pages: Pages::Evenly(1_000),
@@ -162,6 +173,7 @@ fn thousand(secs: u32) -> Scenario {
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all: Vec<_> = [1, 2, 4, 8].map(|nodes| hot_key(nodes, 9)).into();
     let ours = vec![Mode::Process, Mode::Lease, Mode::Stale];
+    let shared = vec![Mode::Lease, Mode::Stale];
     all.push(thousand(14));
     all.push(Scenario {
         name: "Zipf",
@@ -203,7 +215,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         latency: SECOND,
         rate: 500,
         faults: vec![(4 * SECOND, Fault::HolderKilled)],
-        modes: ours.clone(),
+        modes: ours,
         ..hot_key(4, 12)
     });
     all.push(Scenario {
@@ -219,7 +231,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             (10 * SECOND, Fault::RedisKilled),
             (14 * SECOND, Fault::RedisBack),
         ],
-        modes: vec![Mode::Lease, Mode::Stale],
+        modes: shared.clone(),
         ..hot_key(4, 17)
     });
     all.push(Scenario {
@@ -231,7 +243,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         latency: SECOND / 20,
         capacity: Some(100),
         faults: vec![(2 * SECOND, Fault::PurgeAll)],
-        modes: ours,
+        modes: shared,
         ..hot_key(4, 8)
     });
     all.push(Scenario {
