@@ -70,9 +70,10 @@ bench: ## Measures
 doc: ## Builds the documents and opens them
 	$(CARGO) doc --no-deps --all-features --open
 
-# In a target folder of its own: the flag would rebuild everything back and forth.
+# A package of its own, of the parts that it checks: with all that the other tests need, the flag would
+# have everything built once more.
 loom: ## Checks the concurrency of one process under all interleavings
-	RUSTFLAGS='--cfg bellwether_loom' CARGO_TARGET_DIR=target/loom $(CARGO) test --release --lib loom
+	RUSTFLAGS='--cfg bellwether_loom' $(CARGO) test --manifest-path loom/Cargo.toml --target-dir target/loom --lib loom
 
 # For each target; FUZZ_SEED, FUZZ_JOBS and single targets: see fuzz/run.
 FUZZ_TIME ?= 10
