@@ -1,6 +1,7 @@
 //! CPU per request of the proxy on a hit, beside a bare hyper server that answers a constant.
 //!
-//! - `cargo bench --bench whole_process [-- --rounds 9 --secs 3 --size 1024]`: those two.
+//! - `cargo bench --bench whole_process [-- --rounds 9 --secs 3 --size 1024]`: those two, and
+//!   between them the floor, a look into moka without any rule.
 //! - `cargo bench --bench whole_process -- --peers [--rounds 5 --secs 2]`: with nginx and Varnish,
 //!   as far as they are installed, at 1 KiB, 64 KiB and 1 MiB; the table and a picture go to
 //!   `benches/results`.
@@ -11,14 +12,17 @@
 
 mod bare;
 mod compare;
+mod floor;
 mod load;
 mod peers;
 mod report;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
-use crate::server::Server;
+use crate::server::{Cost, Server};
 
 struct Plan {
     rounds: usize,
@@ -28,11 +32,13 @@ struct Plan {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(role) = arguments
-        .first()
-        .filter(|first| first.as_str() == "--serve")
+    if let [flag, what, size] = &arguments[..]
+        && flag == "--serve"
     {
-        return bare::serve(role, arguments.get(1).map_or("1024", String::as_str));
+        return match what.as_str() {
+            "floor" => floor::serve(size),
+            _ => bare::serve(size),
+        };
     }
     if arguments.iter().any(|argument| argument == "--peers") {
         let rounds = option(&arguments, "--rounds", 5);
@@ -52,53 +58,73 @@ fn option(arguments: &[String], name: &str, default: usize) -> usize {
     value.map_or(default, |value| value.parse().expect("a whole number"))
 }
 
+/// A hit costs at most so much of what a bare hyper server's constant answer does.
+const LIMIT: f64 = 1.20;
+
 fn measure(plan: &Plan) {
     load::pin(server::LOAD);
     let bare = Server::bare(plan.size);
+    let floor = Server::floor(plan.size);
     let origin = Server::bare(plan.size);
     let proxy = Server::proxy(&origin.address);
     println!(
-        "hit of {} bytes, 1 key, 64 keep-alive connections, servers on core 0, load on core 1",
+        "hit of {} bytes, 1 key, 64 keep-alive connections, servers on core 0, load on core 1; CPU in \
+         us for a request, and beside bare hyper; user: of which in user space",
         plan.size
     );
     println!(
-        "{:>5}  {:>10}  {:>10}  {:>6}  {:>10}  {:>10}",
-        "round", "bare us", "proxy us", "ratio", "bare r/s", "proxy r/s"
+        "{:>5}  {:>7} {:>5}  {:>7} {:>6} {:>5}  {:>7} {:>6} {:>5}  {:>10}",
+        "round", "bare", "user", "floor", "ratio", "user", "proxy", "ratio", "user", "proxy r/s"
     );
+    let servers = [&bare, &floor, &proxy];
     // Warm: connections' code paths, and the entry itself.
-    load::run(&bare.address, 64, Duration::from_millis(500));
-    load::run(&proxy.address, 64, Duration::from_millis(500));
-    let mut ratios = Vec::new();
-    for round in 1..=plan.rounds {
-        // Each first in every other round.
-        let (first, second) = if round % 2 == 0 {
-            (&proxy, &bare)
-        } else {
-            (&bare, &proxy)
-        };
-        let one = first.cpu_per_request(plan.secs);
-        let two = second.cpu_per_request(plan.secs);
-        let (of_bare, of_proxy) = if round % 2 == 0 {
-            (two, one)
-        } else {
-            (one, two)
-        };
-        let ratio = of_proxy.micros / of_bare.micros;
-        println!(
-            "{round:>5}  {:>10.2}  {:>10.2}  {ratio:>6.3}  {:>10.0}  {:>10.0}",
-            of_bare.micros, of_proxy.micros, of_bare.rate, of_proxy.rate
-        );
-        ratios.push(ratio);
+    for server in servers {
+        load::run(&server.address, 64, Duration::from_millis(500));
     }
-    ratios.sort_by(f64::total_cmp);
-    let median = ratios[ratios.len() / 2];
+    let mut rounds = Vec::new();
+    for round in 1..=plan.rounds {
+        let mut costs = [Cost::default(); 3];
+        // Each comes first in some round.
+        for turn in 0..servers.len() {
+            let which = (round + turn) % servers.len();
+            costs[which] = servers[which].cpu_per_request(plan.secs);
+        }
+        let [bare, floor, proxy] = costs;
+        let ratio = |cost: Cost| cost.micros / bare.micros;
+        println!(
+            "{round:>5}  {:>7.2} {:>5.2}  {:>7.2} {:>6.3} {:>5.2}  {:>7.2} {:>6.3} {:>5.2}  {:>10.0}",
+            bare.micros,
+            bare.user,
+            floor.micros,
+            ratio(floor),
+            floor.user,
+            proxy.micros,
+            ratio(proxy),
+            proxy.user,
+            proxy.rate
+        );
+        rounds.push(costs);
+    }
+    let median = |of: &dyn Fn(&[Cost; 3]) -> f64| {
+        let mut values: Vec<_> = rounds.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        (
+            values[values.len() / 2],
+            values[0],
+            values[values.len() - 1],
+        )
+    };
+    let (floor, least, most) = median(&|costs| costs[1].micros / costs[0].micros);
+    println!("floor beside bare hyper: median {floor:.3}, from {least:.3} to {most:.3}");
+    let (proxy, least, most) = median(&|costs| costs[2].micros / costs[0].micros);
     println!(
-        "median ratio {median:.3} (limit 1.25), from {:.3} to {:.3}",
-        ratios[0],
-        ratios[ratios.len() - 1]
+        "proxy beside bare hyper: median {proxy:.3} (limit {LIMIT}), from {least:.3} to {most:.3}"
     );
+    let users = [0, 1, 2].map(|which| median(&|costs| costs[which].user).0);
+    let [bare, floor, ours] = users;
+    println!("in user space, us: bare {bare:.2}, floor {floor:.2}, proxy {ours:.2}");
     assert!(
-        median <= 1.25,
-        "a hit costs more than 1.25 of a bare hyper server"
+        proxy <= LIMIT,
+        "a hit costs more than {LIMIT} of a bare hyper server"
     );
 }

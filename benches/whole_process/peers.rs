@@ -1,13 +1,10 @@
 //! The servers that people would otherwise put there, configured as they would for this.
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-
 use crate::server::Server;
+use crate::support::{find, free_address, memory_dir, version};
 
 /// What is measured, by name. `None`: it is not installed.
 pub(crate) struct Peer {
@@ -121,40 +118,4 @@ fn missing(name: &'static str) -> Peer {
         version: "not installed".to_owned(),
         server: None,
     }
-}
-
-fn memory_dir() -> TempDir {
-    let memory = PathBuf::from("/dev/shm");
-    let dir = if memory.is_dir() {
-        TempDir::new_in(memory)
-    } else {
-        TempDir::new()
-    };
-    dir.expect("a temporary folder")
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
-}
-
-/// Debian puts servers where users who are not root do not look.
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
-        .map(|folder| folder.join(name))
-        .find(|binary| binary.exists())
-}
-
-/// The number in what it says of itself, on whichever channel.
-fn version(binary: &PathBuf, flag: &str) -> String {
-    let output = Command::new(binary).arg(flag).output();
-    let output = output.expect("it can be run");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let number = said
-        .split(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .find(|word| word.contains('.'));
-    number.unwrap_or("unknown").to_owned()
 }

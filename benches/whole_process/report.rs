@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use plotters::prelude::*;
 
 use crate::peers::Peer;
 use crate::server::Cost;
+use crate::support;
 
 pub(crate) struct Report {
     rows: Vec<Row>,
@@ -54,10 +54,6 @@ impl Row {
 }
 
 impl Report {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the date of a report is the real one"
-    )]
     pub(crate) fn new(rounds: usize, secs: u64) -> Self {
         let head = format!(
             "# A hit beside its peers\n\n{}, {}. `cargo bench --bench whole_process -- --peers`: \
@@ -65,8 +61,8 @@ impl Report {
              {rounds} interleaved rounds of {secs} s each.\n\nCPU is user and system of all \
              processes of a server; the ratio is to a bare hyper server with a constant answer, \
              within each round. Only ratios carry over to other machines.\n",
-            httpdate::fmt_http_date(SystemTime::now()),
-            machine()
+            support::date(),
+            support::machine()
         );
         Self {
             rows: Vec::new(),
@@ -82,8 +78,7 @@ impl Report {
     pub(crate) fn show(&self) {
         let table = self.table();
         println!("\r{}\n{table}", self.head);
-        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-        fs::create_dir_all(&dir).expect("a folder can be made");
+        let dir = support::results();
         let text = format!("{}\n{table}\n![](hits.svg)\n", self.head);
         fs::write(dir.join("hits.md"), text).expect("a file can be written");
         self.draw(&dir.join("hits.svg")).expect("a picture");
@@ -173,21 +168,4 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 
 fn median(sorted: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The processor and the kernel, in the system's own words.
-fn machine() -> String {
-    let read = |file| fs::read_to_string(file).unwrap_or_default();
-    let cpus = read("/proc/cpuinfo");
-    let models = cpus
-        .lines()
-        .filter_map(|line| line.strip_prefix("model name"));
-    let model = models.clone().next().unwrap_or(": unknown processor");
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!(
-        "{} x {}, Linux {}",
-        models.count(),
-        model.trim_start_matches(['\t', ' ', ':']),
-        kernel.trim()
-    )
 }

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::load;
+use crate::support::example;
 
 /// The core of the servers.
 const SERVERS: usize = 0;
@@ -26,17 +27,27 @@ pub(crate) struct Server {
 }
 
 /// What a request costs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Cost {
     pub(crate) micros: f64,
+    /// Of which in user space, as far as the kernel's clock ticks show.
+    pub(crate) user: f64,
     pub(crate) rate: f64,
 }
 
 impl Server {
     pub(crate) fn bare(size: usize) -> Self {
+        Self::of_this("bare", size)
+    }
+
+    pub(crate) fn floor(size: usize) -> Self {
+        Self::of_this("floor", size)
+    }
+
+    fn of_this(what: &str, size: usize) -> Self {
         let this = std::env::current_exe().expect("this program");
         let mut command = Command::new(this);
-        command.arg("--serve").arg(size.to_string());
+        command.args(["--serve", what, &size.to_string()]);
         Self::start(command)
     }
 
@@ -94,11 +105,15 @@ impl Server {
 
     /// Under full load for so long.
     pub(crate) fn cpu_per_request(&self, secs: u64) -> Cost {
-        let before = self.cpu_nanos();
+        let (before, ticks) = (self.cpu_nanos(), self.ticks());
         let requests = load::run(&self.address, 64, Duration::from_secs(secs));
         let spent = self.cpu_nanos() - before;
+        let micros = spent as f64 / 1_000.0 / requests as f64;
+        let [user, system] = self.ticks();
+        let (user, system) = (user - ticks[0], system - ticks[1]);
         Cost {
-            micros: spent as f64 / 1_000.0 / requests as f64,
+            micros,
+            user: micros * user as f64 / (user + system).max(1) as f64,
             rate: requests as f64 / secs as f64,
         }
     }
@@ -112,6 +127,19 @@ impl Server {
             seen += 1;
         }
         family.into_iter().map(Self::cpu_nanos_of).sum()
+    }
+
+    /// In user space and in the kernel, in clock ticks.
+    fn ticks(&self) -> [u64; 2] {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.unwrap_or_default();
+        // Behind the name, which may hold spaces: state, and then numbers.
+        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        let mut fields = rest.split_whitespace().skip(11);
+        [(); 2].map(|()| {
+            let field = fields.next().and_then(|ticks| ticks.parse().ok());
+            field.unwrap_or(0)
+        })
     }
 
     fn cpu_nanos_of(process: u32) -> u64 {
@@ -146,23 +174,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The example, built beside this bench: `cargo bench` does not build it by itself.
-fn example(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("this program");
-    let profile = this
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/<profile>/deps");
-    let built = profile.join("examples").join(name);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--example", name])
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "the example builds");
-    built
 }
 
 /// On the servers' core from its first instruction, and with it all that it starts.
