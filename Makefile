@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server curl check fmt bench doc loom fuzz storm soak mutants conformance transparency ci
+.PHONY: help run test redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -66,6 +66,9 @@ fmt: ## Formats the code
 
 bench: ## Measures
 	$(CARGO) bench --all-features
+
+bench-locks: redis-server ## Measures the locks beside rslock; ARGS=--quick for a look
+	$(CARGO) run --release --manifest-path benches/locks/Cargo.toml --target-dir target/bench-locks -- $(ARGS)
 
 doc: ## Builds the documents and opens them
 	$(CARGO) doc --no-deps --all-features --open

@@ -1,7 +1,7 @@
 //! The locks beside `rslock`, in one run on a Redis of its own.
 //!
-//! - `cargo bench --bench locks`: the table and a picture go to `benches/results`.
-//! - `cargo bench --bench locks -- --quick`: under 10 s, to see that it works; nothing is written.
+//! - `make bench-locks`: the table and a picture go to `benches/results`.
+//! - `make bench-locks ARGS=--quick`: under 10 s, to see that it works; nothing is written.
 //!
 //! Alone: acquire and release without anybody else, in interleaved rounds; the figure is the ratio
 //! within each round, and its median. Contended: 64 tasks that all want one lock, over and over.

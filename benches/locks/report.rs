@@ -21,19 +21,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the date of a report is the real one"
-    )]
     pub(crate) fn new(rounds: usize, each: usize, span: Duration) -> Self {
         let head = format!(
-            "# Locks beside rslock\n\n{}, {}; bellwether {}, rslock {}, {}. `cargo bench --bench \
-             locks`: client and servers on the same machine, over loopback. Alone: {rounds} \
+            "# Locks beside rslock\n\n{}, {}; bellwether {}, rslock {}, {}. `make \
+             bench-locks`: client and servers on the same machine, over loopback. Alone: {rounds} \
              interleaved rounds of {each} each. Contended: {span:?} per row. Only ratios carry \
              over to other machines.\n",
             httpdate::fmt_http_date(SystemTime::now()),
             machine(),
-            env!("CARGO_PKG_VERSION"),
+            locked("bellwether"),
             locked("rslock"),
             redis(),
         );
@@ -98,10 +94,9 @@ impl Report {
 
     /// Writes the tables and the picture.
     pub(crate) fn keep(&self) {
-        let benches = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches");
         // Why the figures are what they are, which no program can find out.
-        let reasons = fs::read_to_string(benches.join("locks/reasons.md")).expect("the reasons");
-        let dir = benches.join("results");
+        let reasons = include_str!("reasons.md");
+        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../results");
         fs::create_dir_all(&dir).expect("a folder can be made");
         let text = format!(
             "{}\n{}\n![](locks.svg)\n\n{reasons}",
@@ -176,7 +171,7 @@ fn median(sorted: &[f64]) -> f64 {
 
 /// The version of a package that this was built with.
 fn locked(package: &str) -> String {
-    let lock = include_str!("../../Cargo.lock");
+    let lock = include_str!("Cargo.lock");
     let begins = format!("name = \"{package}\"\nversion = \"");
     let version = lock
         .split(&begins)
