@@ -48,11 +48,14 @@
 //!   the process (a request on the wire, a write in a kernel's buffer), and a step that was cut in
 //!   the middle between a look and a write, arrive whenever they do.
 //! - So only the place that is written to can have the last word. It has to refuse a fence that is
-//!   smaller than the largest it has seen, in the same step as the write:
+//!   smaller than the largest it has seen, and a decision whose ground is gone: both in the same step
+//!   as the write. (The fence alone does not see a late write that comes after the next holder has
+//!   read and before it writes.)
 //!
 //! ```sql
-//! UPDATE seats SET holder = :who, fence = :fence WHERE seat = :seat AND fence < :fence;
-//! -- no row changed: a later holder was here. Give up, and do not retry with this fence.
+//! UPDATE seats SET holder = :who, fence = :fence
+//!  WHERE seat = :seat AND fence <= :fence AND holder IS NULL; -- what was read
+//! -- no row changed: somebody else was here. Give up, and do not retry with this fence.
 //! ```
 //!
 //! - A store that cannot compare (a mail, a payment at a third party) is not made safe by a lock:

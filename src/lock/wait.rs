@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::lock::error::LockError;
 use crate::lock::guard::Guard;
@@ -13,6 +13,9 @@ pub(super) const POLLS: (Duration, Duration) = (Duration::from_millis(100), Dura
 /// A lease that runs out is looked at so much later, at most: both clocks tick, and not all who
 /// wait should ask at once.
 pub(super) const AFTER: Duration = Duration::from_millis(10);
+/// A release is told to one node after another, always in the same order: asked at once, the first
+/// would have the lock each time.
+const SPREAD: Duration = Duration::from_millis(2);
 /// Less than this is no time to ask in: an answer that comes too late is a lock for nobody.
 pub(super) const LEAST: Duration = Duration::from_millis(1);
 
@@ -59,7 +62,7 @@ impl Lock {
             }
             poll = (poll * 2).min(POLLS.1);
             tokio::select! {
-                () = changed => {}
+                () = changed => sleep(SPREAD.mul_f64(fastrand::f64())).await,
                 () = sleep_until(next) => {}
             }
         }

@@ -1,6 +1,8 @@
 //! A holder that is a process of its own, so that it can be killed and be stopped: this very test
 //! binary once more, with one test as its entry.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -19,6 +21,8 @@ pub(crate) struct Holder {
     child: Child,
     stdin: ChildStdin,
     said: Receiver<String>,
+    /// Said, but not asked for yet.
+    kept: RefCell<VecDeque<String>>,
 }
 
 impl Holder {
@@ -44,20 +48,30 @@ impl Holder {
                 }
             }
         });
-        let holder = Self { child, stdin, said };
+        let holder = Self {
+            child,
+            stdin,
+            said,
+            kept: RefCell::default(),
+        };
         let fence = holder.hears("held ").parse().unwrap();
         (holder, Fence::new(fence))
     }
 
-    /// Waits for a line that begins like this, and has the rest of it.
+    /// Waits for a line that begins like this, and has the rest of it. Other lines are kept: which of
+    /// its threads speaks first, nobody knows.
     pub(crate) fn hears(&self, begins: &str) -> String {
+        let mut kept = self.kept.borrow_mut();
+        let found = kept.iter().position(|line| line.starts_with(begins));
+        let mut line = found.and_then(|at| kept.remove(at));
         loop {
-            let line = self
-                .said
-                .recv_timeout(PATIENCE)
-                .expect("a word of the holder");
-            if let Some(rest) = line.strip_prefix(begins) {
-                return rest.to_owned();
+            let next = line.take().unwrap_or_else(|| {
+                let said = self.said.recv_timeout(PATIENCE);
+                said.expect("a word of the holder")
+            });
+            match next.strip_prefix(begins) {
+                Some(rest) => return rest.to_owned(),
+                None => kept.push_back(next),
             }
         }
     }

@@ -185,3 +185,25 @@ async fn a_planned_failover_costs_a_holder_nothing_whose_lease_was_copied() {
     assert!(lock.try_lock().await.is_err_and(|error| error.is_held()));
     guard.release().await.unwrap();
 }
+
+/// The cache of the same namespace may be emptied at any time: that is no business of its locks.
+#[tokio::test]
+async fn a_purge_of_everything_loses_no_lock() {
+    let server = RedisServer::start();
+    let tier = bellwether::RedisTier::connect(&server.url()).await.unwrap();
+    let locks = RedisLock::new(tier.clone());
+    let lock = locks.named("x").lease(LEASE);
+    let guard = lock.try_lock().await.unwrap();
+    bellwether::shared::SharedTier::purge_all(&tier, SECOND)
+        .await
+        .unwrap();
+    // Long enough for it to have been renewed since, or to be lost.
+    tokio::time::sleep(LEASE + LEASE / 2).await;
+    assert_eq!(guard.loss(), None);
+    let other = RedisLock::connect(&server.url()).await.unwrap();
+    let asked = other.named("x").try_lock().await;
+    assert!(asked.is_err_and(|error| error.is_held()));
+    let fence = guard.fence();
+    guard.release().await.unwrap();
+    assert!(other.named("x").try_lock().await.unwrap().fence() > fence);
+}
