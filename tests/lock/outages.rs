@@ -198,7 +198,7 @@ async fn a_purge_of_everything_loses_no_lock() {
         .await
         .unwrap();
     // Long enough for it to have been renewed since, or to be lost.
-    tokio::time::sleep(LEASE + LEASE / 2).await;
+    sleep(LEASE + LEASE / 2).await;
     assert_eq!(guard.loss(), None);
     let other = RedisLock::connect(&server.url()).await.unwrap();
     let asked = other.named("x").try_lock().await;

@@ -39,7 +39,7 @@ pub(super) enum Elsewhere {
 }
 
 impl Elsewhere {
-    fn read(error: &RedisError) -> Option<Self> {
+    pub(super) fn read(error: &RedisError) -> Option<Self> {
         let ErrorKind::Server(kind) = error.kind() else {
             return None;
         };

@@ -3,11 +3,12 @@
 use redis::Value;
 
 use super::events::{Heard, read};
+use super::failure::{Elsewhere, Failure};
 use super::names::Space;
 use super::reply::{Said, committed, content, era, mark_text, number, purged, said, yes};
 use super::report;
 use super::tls::Tls;
-use super::topology::{Topology, slots};
+use super::topology::{Topology, known, slots};
 use super::url::{Host, Target};
 use crate::entry::Fence;
 use crate::key::EntryId;
@@ -33,6 +34,7 @@ pub fn replies(bytes: &[u8]) {
         if let Ok(fence) = purged(value.clone()) {
             assert_eq!(purged(text(fence.to_string())).ok(), Some(fence));
         }
+        known::fuzz(&value, &String::from_utf8_lossy(bytes));
         if let Ok(found) = era(value.clone()) {
             let again = found.map_or_else(|| "0".to_owned(), |fence| fence.to_string());
             assert_eq!(era(text(again)).ok(), Some(found));
@@ -56,6 +58,24 @@ pub fn replies(bytes: &[u8]) {
         }
     }
     messages(bytes);
+    refusal(bytes);
+}
+
+/// What a server says instead of an answer: where else the entry is, or why not.
+fn refusal(bytes: &[u8]) {
+    let line = bytes.split(|byte| b"\r\n".contains(byte)).next();
+    let said = [b"-", line.unwrap_or_default(), b"\r\n"].concat();
+    let Ok(Value::ServerError(error)) = redis::parse_redis_value(&said) else {
+        return;
+    };
+    let error = redis::RedisError::from(error);
+    let elsewhere = Elsewhere::read(&error);
+    let failure = Failure::from(error);
+    assert_eq!(
+        elsewhere.is_some(),
+        matches!(failure, Failure::Elsewhere(_))
+    );
+    assert!(!failure.words().is_empty());
 }
 
 fn item(line: &[u8]) -> Value {

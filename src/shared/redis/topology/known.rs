@@ -1,5 +1,10 @@
 //! What is known of the master that sentinels watch over, and which of their words are news.
 
+use std::collections::HashMap;
+
+use redis::Value;
+
+use super::super::failure::Failure;
 use super::super::url::Host;
 
 /// What is known of the master.
@@ -37,10 +42,40 @@ impl Known {
         let news = self.host.as_ref() == Some(old);
         if news {
             // At least: so whoever has not heard of it is out of date.
-            self.epoch += 1;
+            self.epoch = self.epoch.saturating_add(1);
             self.host = Some(new);
         }
         news
+    }
+}
+
+/// Reads what a sentinel says of its master: the place, then all it knows.
+pub(super) fn read(replies: &Value) -> Result<Known, Failure> {
+    let (place, all): (Option<(String, u16)>, HashMap<String, Value>) =
+        redis::from_redis_value_ref(replies)
+            .map_err(|error| Failure::foreign(error.to_string()))?;
+    let Some((name, port)) = place else {
+        return Err(Failure::Nowhere("it knows no master of this name".into()));
+    };
+    let epoch = all.get("config-epoch");
+    let epoch = epoch.and_then(|value| redis::from_redis_value_ref(value).ok());
+    Ok(Known {
+        epoch: epoch.unwrap_or_default(),
+        host: Some(Host { name, port }),
+    })
+}
+
+/// What has to hold for whatever a sentinel says; see `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub(in super::super) fn fuzz(replies: &Value, announced: &str) {
+    let mut known = read(replies).unwrap_or_default();
+    let before = known.clone();
+    assert!(known.accepts(&before) && known == before);
+    let master = announced.split(' ').next().unwrap_or_default();
+    if let Some((old, new)) = switch(announced, master) {
+        known.host = Some(old.clone());
+        assert!(known.switched(&old, new.clone()));
+        assert!(known.host.as_ref() == Some(&new) && known.epoch >= before.epoch);
     }
 }
 

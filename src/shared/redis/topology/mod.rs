@@ -3,7 +3,7 @@
 pub(super) mod slots;
 
 mod cluster;
-mod known;
+pub(super) mod known;
 mod sentinel;
 
 use std::sync::{Arc, Weak};

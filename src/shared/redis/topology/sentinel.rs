@@ -4,7 +4,6 @@
 //! its demotion. So it has to be left the moment that any sentinel knows: each one is listened to,
 //! and asked every second in case it was not heard.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::super::failure::Failure;
 use super::super::tls::Tls;
 use super::super::url::{Host, Place, Target};
 use super::super::way::Way;
-use super::known::{Known, switch};
+use super::known::{self, Known, switch};
 use crate::sync::Mutex;
 
 /// Most time for one sentinel to answer.
@@ -145,16 +144,7 @@ impl Circle {
             .arg("GET-MASTER-ADDR-BY-NAME")
             .arg(&self.master);
         pipe.cmd("SENTINEL").arg("MASTER").arg(&self.master);
-        let (place, all): (Option<(String, u16)>, HashMap<String, Value>) =
-            pipe.query_async(link).await?;
-        let epoch = all.get("config-epoch").cloned();
-        let epoch = epoch.and_then(|value| redis::from_redis_value(value).ok());
-        let host = place.map(|(name, port)| Host { name, port });
-        if host.is_none() {
-            return Err(Failure::Nowhere("it knows no master of this name".into()));
-        }
-        let epoch = epoch.unwrap_or_default();
-        Ok(Known { epoch, host })
+        known::read(&pipe.query_async(link).await?)
     }
 
     fn client(&self, known: &Known) -> Result<Client, Failure> {
