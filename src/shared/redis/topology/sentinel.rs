@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;
 use super::super::tls::Tls;
-use super::super::url::{Host, Place, Target};
+use super::super::url::{Place, Target};
 use super::super::way::Way;
 use super::known::{self, Known, switch};
 use crate::sync::Mutex;
