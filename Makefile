@@ -17,11 +17,18 @@ help: ## Lists these commands
 run: ## Starts the proxy: a demo without ARGS, or ARGS='--origin http://127.0.0.1:3000'
 	@$(CARGO) run --release --example reverse_proxy -- $(ARGS)
 
+# Those that mostly wait for servers to die and leases to end: several at a time.
+WAITING := edge_cases lock report shared
+# The others, which measure or use the whole machine.
+OTHERS := $(filter-out $(WAITING),$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)) \
+	$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)))
+
 # Without the feature, what differs by it: simulated fleets and processes are the same code.
 test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --no-default-features --lib --test middleware --test rfc -- --skip engine::sim
-	$(CARGO) test --all-features --examples
-	$(CARGO) test --all-features
+	$(CARGO) test --all-features --lib --example reverse_proxy $(addprefix --test ,$(OTHERS))
+	RUST_TEST_THREADS=4 $(CARGO) test --all-features $(addprefix --test ,$(WAITING))
+	$(CARGO) test --all-features --doc
 
 # The tests start Redis servers of their own, on free ports; one that runs already is left alone.
 redis-server: ## Installs redis-server if it is missing
