@@ -197,8 +197,11 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
     wire::fetch(&mut links.bulk, &names).await?;
     // To nobody: this connection does not listen yet. Without that right scripts would fail half
     // done, and the heartbeats would only be found missing after seconds.
-    let mut publish = redis::cmd("PUBLISH");
-    publish.arg(&inner.space.pulse).arg("");
-    publish.exec_async(&mut links.control).await?;
+    // Not in a cluster, where another node may be the ear and would hear it.
+    if way.node.is_none() {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(&inner.space.pulse).arg("");
+        publish.exec_async(&mut links.control).await?;
+    }
     Ok(())
 }
