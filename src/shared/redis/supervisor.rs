@@ -175,7 +175,16 @@ async fn probe(inner: &Inner, way: &Way, links: &mut Links) -> Result<(), Failur
         redis::cmd("PING").exec_async(&mut links.control).await?;
         return Ok(());
     };
-    try_calls(&inner.space, id, links.control.clone(), links.bulk.clone()).await
+    try_calls(&inner.space, id, links.control.clone(), links.bulk.clone()).await?;
+    // To nobody: this connection does not listen yet. Without that right scripts would fail half
+    // done, and the heartbeats would only be found missing after seconds.
+    // Not in a cluster, where another node may be the ear and would hear it.
+    if way.node.is_none() {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(&inner.space.pulse).arg("");
+        publish.exec_async(&mut links.control).await?;
+    }
+    Ok(())
 }
 
 /// The calls of one refresh, but for its result. `id` is an entry that nobody uses.
@@ -207,10 +216,5 @@ pub(super) async fn try_calls(
     wire::acquire(&mut control, &names, &ask, brief, 0).await?;
     wire::release(&mut control, space, &release, brief).await?;
     wire::fetch(&mut bulk, &names).await?;
-    // To nobody: this connection does not listen yet. Without that right scripts would fail half
-    // done, and the heartbeats would only be found missing after seconds.
-    let mut publish = redis::cmd("PUBLISH");
-    publish.arg(&space.pulse).arg("");
-    publish.exec_async(&mut control).await?;
     Ok(())
 }
