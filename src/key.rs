@@ -75,8 +75,7 @@ impl Key {
     /// The scheme is left out: over HTTP/1.1 a server does not learn it, over HTTP/2 it does, and
     /// both must name the same entry.
     pub(crate) fn primary(host: &str, path_and_query: &str) -> Self {
-        let mut text = KeyText::new();
-        text.extend_from_slice(host.as_bytes());
+        let mut text = KeyText::from_slice(host.as_bytes());
         text.make_ascii_lowercase();
         // A space can stand in neither part, so no two URLs share a text.
         text.push(b' ');

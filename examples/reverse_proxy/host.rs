@@ -51,12 +51,15 @@ impl Site {
             split_target(request)?;
         }
         let version = request.version();
-        let mut hosts = request.headers().get_all(HOST).iter();
-        let host = match (hosts.next(), hosts.next()) {
-            (_, Some(_)) => return Err(Unclear("more than one Host field")),
-            (Some(host), None) => Some(host),
-            (None, None) if version <= Version::HTTP_10 => None,
-            (None, None) => return Err(Unclear("no Host field")),
+        let headers = request.headers();
+        // Most often no field is there twice, which is seen without a walk through this one's values.
+        if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
+            return Err(Unclear("more than one Host field"));
+        }
+        let host = match headers.get(HOST) {
+            Some(host) => Some(host),
+            None if version <= Version::HTTP_10 => None,
+            None => return Err(Unclear("no Host field")),
         };
         let absent = host.is_none();
         let host = host.map_or(&b""[..], HeaderValue::as_bytes);
@@ -75,7 +78,7 @@ impl Site {
     }
 
     fn names_origin(&self, host: &[u8]) -> bool {
-        host.eq_ignore_ascii_case(self.origin.as_bytes())
+        same(host, self.origin.as_bytes())
     }
 
     /// The `Host` that stands in for the node's own names.
@@ -85,10 +88,13 @@ impl Site {
 
     /// True if this names the node and not a site.
     pub(crate) fn names_node(&self, host: &[u8]) -> bool {
-        self.own
-            .iter()
-            .any(|own| host.eq_ignore_ascii_case(own.as_bytes()))
+        self.own.iter().any(|own| same(host, own.as_bytes()))
     }
+}
+
+/// Without case, which few write: first as it stands.
+fn same(host: &[u8], name: &[u8]) -> bool {
+    host == name || host.eq_ignore_ascii_case(name)
 }
 
 /// Moves the authority of the target into `Host`, where it outranks what stands there

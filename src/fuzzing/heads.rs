@@ -15,6 +15,7 @@ use crate::semantics::fields::{ensure_date, stored, withheld};
 use crate::semantics::policy::Policy;
 use crate::semantics::request::{classify, only_if_cached};
 use crate::semantics::reuse::{Condition, Demand};
+use crate::semantics::seen::Seen;
 use crate::semantics::storable::{Refusal, RequestTraits, judge, judge_freshened};
 use crate::semantics::targeted::CDN_CACHE_CONTROL;
 use crate::semantics::validate::{freshened, not_modified, not_modified_headers};
@@ -46,7 +47,7 @@ pub fn heads(bytes: &[u8]) {
     case.freshens(&response, &other);
 
     let method = method.unwrap_or(Method::GET);
-    let _ = (classify(&method, &other, false), only_if_cached(&other));
+    let _ = classify(&method, &other, Seen::of(&other), false);
     demands(&other, case.delay);
 }
 
@@ -61,10 +62,11 @@ fn demands(request: &HeaderMap, age: Duration) {
     let fresh = condition(hour, Duration::ZERO);
     let stale = condition(Duration::ZERO, Duration::from_secs(9));
     let staler = condition(Duration::ZERO, hour);
+    let only_if_cached = only_if_cached(request, Seen::of(request));
     match Demand::of(request) {
-        None => assert!(!only_if_cached(request)),
+        None => assert!(!only_if_cached),
         Some(demand) => {
-            assert_eq!(demand.only_if_cached(), only_if_cached(request));
+            assert_eq!(demand.only_if_cached(), only_if_cached);
             for condition in [fresh, stale, staler] {
                 assert!(demand.accepts(&condition) || !demand.tolerates(&condition));
                 assert!(demand.tolerates_on_error(&condition) || !demand.tolerates(&condition));

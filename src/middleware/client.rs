@@ -9,14 +9,15 @@ use http::{Method, Request, Uri};
 use crate::config::{Scope, Shared};
 use crate::engine::origin::Select;
 use crate::key::Key;
-use crate::semantics::{request, vary};
+use crate::semantics::seen::Seen;
+use crate::semantics::vary;
 
 /// What a client asked for.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
     pub(crate) head: bool,
-    pub(crate) authorized: bool,
+    pub(crate) seen: Seen,
     pub(crate) primary: Key,
     /// The settings that hold for it.
     pub(crate) scope: Arc<Scope>,
@@ -27,10 +28,16 @@ impl Client {
         Self {
             headers: request.headers().clone(),
             head: *request.method() == Method::HEAD,
-            authorized: request::authorization(request.headers()),
+            seen: Seen::of(request.headers()),
             primary,
             scope: Arc::clone(scope),
         }
+    }
+}
+
+impl Client {
+    pub(crate) fn fields(&self) -> (&HeaderMap, Seen) {
+        (&self.headers, self.seen)
     }
 }
 
@@ -48,14 +55,15 @@ pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
         .uri()
         .path_and_query()
         .map_or("/", PathAndQuery::as_str);
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let field = match hosts.next() {
+    let headers = request.headers();
+    // Most often no field is there twice, which is seen without a walk through this one's values.
+    if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
+        return None;
+    }
+    let field = match headers.get(HOST) {
         None => None,
         Some(host) => Some(host.to_str().ok()?),
     };
-    if hosts.next().is_some() {
-        return None;
-    }
     let authority = request
         .uri()
         .authority()

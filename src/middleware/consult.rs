@@ -35,7 +35,7 @@ impl Shared {
             known = engine.consult(&variant, Some(rule)).await;
         }
         let now = engine.now();
-        let step = engine.plan(known.as_ref(), now, client.authorized, true);
+        let step = engine.plan(known.as_ref(), now, client.seen.authorization(), true);
         let step = match demand(&client.scope, &client.headers) {
             Some(demand) => self.heed(&client.scope, step, &demand, known.as_ref(), now),
             None => step,
@@ -55,6 +55,7 @@ impl Shared {
         engine.counters.outcome(outcome);
         let asked = Asked {
             headers: &client.headers,
+            seen: client.seen,
             head: client.head,
         };
         let report = hit_report(record, now, outcome);

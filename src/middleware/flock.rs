@@ -106,7 +106,7 @@ where
     fn sight(&self) -> Sighted {
         let (client, now) = (&self.client, self.shared.engine.now());
         self.shared
-            .sight(&client.scope, &client.primary, &client.headers, now)
+            .sight(&client.scope, &client.primary, client.fields(), now)
     }
 
     fn sight_by(&self, rule: Option<Arc<VaryRule>>) -> Sighted {
@@ -114,7 +114,7 @@ where
         match rule {
             Some(rule) => {
                 self.shared
-                    .sight_by(&client.scope, rule, &client.primary, &client.headers, now)
+                    .sight_by(&client.scope, rule, &client.primary, client.fields(), now)
             }
             None => self.sight(),
         }
@@ -130,7 +130,7 @@ where
         berth: Option<Arc<Berth>>,
     ) -> Option<Returned<S, B, RB>> {
         let (service, request) = self.own.take()?;
-        let authorized = self.client.authorized;
+        let authorized = self.client.seen.authorization();
         let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.client.scope));
         let (origin, returned) = Outbound::new(service, request, shared, scope, authorized);
         let job = Job {
@@ -250,7 +250,7 @@ where
                             .own_answer(returned, miss(fwd), Some(reason), Failure::ABANDONED)
                             .await;
                     }
-                    if !authorized_only || self.client.authorized {
+                    if !authorized_only || self.client.seen.authorization() {
                         return self.pass(reason).await;
                     }
                 }
@@ -326,6 +326,7 @@ where
     pub(crate) fn asked(&self) -> Asked<'_> {
         Asked {
             headers: &self.client.headers,
+            seen: self.client.seen,
             head: self.client.head,
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderMap,
-    HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, VARY,
+    HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, VARY,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -24,7 +24,7 @@ use crate::semantics::range::{self, Selection, Span};
 /// `Content-Range`. Those get the whole (§14.2: `Range` may be ignored).
 pub(crate) fn select(asked: Asked<'_>, record: &Record, body: &BodyOf) -> Selection {
     let head = &record.head;
-    if !asked.headers.contains_key(RANGE) || asked.head || head.status != StatusCode::OK {
+    if !asked.seen.range() || asked.head || head.status != StatusCode::OK {
         return Selection::Whole;
     }
     let (length, whole) = match body {

@@ -13,6 +13,7 @@ use crate::flight::Reader;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::partial;
 use crate::semantics::range::Selection;
+use crate::semantics::seen::Seen;
 use crate::semantics::status::{self, Report};
 use crate::semantics::validate;
 
@@ -20,6 +21,7 @@ use crate::semantics::validate;
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) seen: Seen,
     /// The method is HEAD.
     pub(crate) head: bool,
 }
@@ -44,21 +46,21 @@ impl Shared {
         report: &Report,
     ) -> Response<ResponseBody<B>> {
         let head = &record.head;
-        let mut response =
-            if head.status.is_success() && validate::not_modified(asked.headers, head) {
-                let mut response = Response::new(ResponseBody::empty());
-                *response.status_mut() = StatusCode::NOT_MODIFIED;
-                *response.headers_mut() =
-                    validate::not_modified_headers(head, &self.scope.policy.targets);
-                response
-            } else {
-                match partial::select(asked, record, &body) {
-                    Selection::Whole => whole(asked, record, body),
-                    Selection::One(span) => partial::one(record, body, &span),
-                    Selection::Many(spans) => partial::many(record, &spans),
-                    Selection::Unsatisfiable(length) => partial::none(record, length),
-                }
-            };
+        let mut response = if asked.seen.condition() && validate::not_modified(asked.headers, head)
+        {
+            let mut response = Response::new(ResponseBody::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.headers_mut() =
+                validate::not_modified_headers(head, &self.scope.policy.targets);
+            response
+        } else {
+            match partial::select(asked, record, &body) {
+                Selection::Whole => whole(asked, record, body),
+                Selection::One(span) => partial::one(record, body, &span),
+                Selection::Many(spans) => partial::many(record, &spans),
+                Selection::Unsatisfiable(length) => partial::none(record, length),
+            }
+        };
         let status = response.status();
         let report = Report {
             fwd_status: report.fwd_status.filter(|fwd| *fwd != status),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -24,6 +24,7 @@ use crate::middleware::pass::{Doubt, Passing};
 use crate::middleware::respond::{Asked, BodyOf, hit_report};
 use crate::middleware::{ResponseBody, ResponseFuture};
 use crate::semantics::request::{self, Bypass, Class};
+use crate::semantics::seen::Seen;
 use crate::semantics::status::{Fwd, Report};
 use crate::semantics::storable::RequestTraits;
 use crate::semantics::vary;
@@ -80,10 +81,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let has_body = !request.body().is_end_stream();
         let scope = self.shared.scope_of(&request);
-        match request::classify(request.method(), request.headers(), has_body) {
+        let seen = Seen::of(request.headers());
+        match request::classify(request.method(), request.headers(), seen, has_body) {
             Class::Lookup => match scope.requests.bypass(request.headers()) {
                 Some(why) => self.pass(request, Fwd::Bypass, why),
-                None => self.look_up(request, scope),
+                None => self.look_up(request, seen, scope),
             },
             Class::Bypass(why) => {
                 let fwd = if why == Bypass::Method {
@@ -109,6 +111,7 @@ impl<S> CacheService<S> {
     fn look_up<B, RB>(
         &self,
         mut request: Request<B>,
+        seen: Seen,
         scope: &Arc<Scope>,
     ) -> ResponseFuture<S, B, RB>
     where
@@ -126,7 +129,8 @@ impl<S> CacheService<S> {
         };
         let now = self.shared.engine.now();
         let primary = Key::primary(host, path);
-        let sighted = self.shared.sight(scope, &primary, request.headers(), now);
+        let fields = (request.headers(), seen);
+        let sighted = self.shared.sight(scope, &primary, fields, now);
         match (sighted.step, &sighted.known) {
             (Step::Serve, Some(Known::Record(record))) => {
                 let outcome = if now < record.windows.fresh_until {
@@ -134,13 +138,13 @@ impl<S> CacheService<S> {
                 } else {
                     Outcome::Stale
                 };
-                let response = self.shared.serve(&request, record, now, outcome);
+                let response = self.shared.serve(&request, seen, record, now, outcome);
                 return ResponseFuture::hit(response);
             }
             (Step::ServeOnError, Some(Known::Record(record))) => {
-                let response = self
-                    .shared
-                    .serve(&request, record, now, Outcome::StaleOnError);
+                let response =
+                    self.shared
+                        .serve(&request, seen, record, now, Outcome::StaleOnError);
                 return ResponseFuture::hit(response);
             }
             (Step::ServeAndRefresh(_), Some(Known::Record(record))) => {
@@ -149,7 +153,7 @@ impl<S> CacheService<S> {
                 } else {
                     Outcome::Stale
                 };
-                let response = self.shared.serve(&request, record, now, outcome);
+                let response = self.shared.serve(&request, seen, record, now, outcome);
                 Flock::new(&self.shared, scope, self.inner.clone(), request, primary)
                     .refresh_behind(sighted);
                 return ResponseFuture::hit(response);
@@ -158,7 +162,7 @@ impl<S> CacheService<S> {
                 let verdict = verdict.clone();
                 let mut passing = Passing::new(&self.shared, Fwd::Miss, "uncacheable");
                 let traits = RequestTraits {
-                    authorization: request::authorization(request.headers()),
+                    authorization: seen.authorization(),
                     method_get: *request.method() == Method::GET,
                 };
                 let sent = self.shared.engine.clock.wall();
@@ -200,12 +204,12 @@ impl Shared {
         &self,
         scope: &Scope,
         primary: &Key,
-        headers: &http::HeaderMap,
+        (headers, seen): (&HeaderMap, Seen),
         now: Moment,
     ) -> Sighted {
         let engine = &self.engine;
-        let authorized = request::authorization(headers);
-        let only_if_cached = request::only_if_cached(headers);
+        let authorized = seen.authorization();
+        let only_if_cached = request::only_if_cached(headers, seen);
         let known = engine.local.get(primary);
         let Some(Known::Rule(rule)) = known else {
             let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
@@ -230,7 +234,7 @@ impl Shared {
                 step,
             };
         }
-        self.sight_by(scope, rule, primary, headers, now)
+        self.sight_by(scope, rule, primary, (headers, seen), now)
     }
 
     /// The same, with the rule given: it has just been looked up, and need not be held locally.
@@ -239,11 +243,11 @@ impl Shared {
         scope: &Scope,
         rule: Arc<VaryRule>,
         primary: &Key,
-        headers: &http::HeaderMap,
+        (headers, seen): (&HeaderMap, Seen),
         now: Moment,
     ) -> Sighted {
-        let authorized = request::authorization(headers);
-        let only_if_cached = request::only_if_cached(headers);
+        let authorized = seen.authorization();
+        let only_if_cached = request::only_if_cached(headers, seen);
         let variant = primary.variant(rule.generation, vary::selecting(&rule.fields, headers));
         let known = self.engine.variant(&variant, &rule);
         let step = self
@@ -262,7 +266,7 @@ impl Shared {
         &self,
         scope: &Scope,
         step: Step,
-        headers: &http::HeaderMap,
+        headers: &HeaderMap,
         known: Option<&Known>,
         now: Moment,
     ) -> Step {
@@ -284,6 +288,7 @@ impl Shared {
     fn serve<B, RB>(
         &self,
         request: &Request<B>,
+        seen: Seen,
         record: &crate::entry::Record,
         now: Moment,
         outcome: Outcome,
@@ -291,6 +296,7 @@ impl Shared {
         self.engine.counters.outcome(outcome);
         let asked = Asked {
             headers: request.headers(),
+            seen,
             head: *request.method() == Method::HEAD,
         };
         let report: Report = hit_report(record, now, outcome);

@@ -15,6 +15,7 @@ pub(crate) mod query;
 pub(crate) mod range;
 pub(crate) mod request;
 pub(crate) mod reuse;
+pub(crate) mod seen;
 pub(crate) mod status;
 pub(crate) mod storable;
 pub(crate) mod tag;

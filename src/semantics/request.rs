@@ -1,10 +1,11 @@
 //! What to do with a request (RFC 9111 §3, §4, §4.4).
 
 use http::Method;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, UPGRADE};
+use http::header::{CONNECTION, HeaderMap};
 
 use crate::semantics::directives::RequestDirectives;
 use crate::semantics::list::members;
+use crate::semantics::seen::Seen;
 
 /// What to do with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +43,15 @@ impl Bypass {
     }
 }
 
-/// Decides by the head of a request. Never allocates; with none of the fields in question it is
-/// three look-ups.
-pub(crate) fn classify(method: &Method, headers: &HeaderMap, has_body: bool) -> Class {
+/// Decides by the head of a request, of which `seen` has been seen. Never allocates.
+pub(crate) fn classify(method: &Method, headers: &HeaderMap, seen: Seen, has_body: bool) -> Class {
     if *method != Method::GET && *method != Method::HEAD {
         return other(method);
     }
     if has_body {
         return Class::Bypass(Bypass::Body);
     }
-    let directives = if headers.contains_key(CACHE_CONTROL) {
+    let directives = if seen.cache_control() {
         RequestDirectives::parse(headers)
     } else {
         RequestDirectives::default()
@@ -60,7 +60,7 @@ pub(crate) fn classify(method: &Method, headers: &HeaderMap, has_body: bool) -> 
     if directives.only_if_cached {
         return Class::Lookup;
     }
-    if headers.contains_key(UPGRADE) || (headers.contains_key(CONNECTION) && upgrades(headers)) {
+    if seen.upgrade() || (seen.connection() && upgrades(headers)) {
         return Class::Bypass(Bypass::Upgrade);
     }
     if directives.no_store {
@@ -87,13 +87,8 @@ fn upgrades(headers: &HeaderMap) -> bool {
 }
 
 /// True if the client would rather have 504 than wait for the origin (RFC 9111 §5.2.1.7).
-pub(crate) fn only_if_cached(headers: &HeaderMap) -> bool {
-    headers.contains_key(CACHE_CONTROL) && RequestDirectives::parse(headers).only_if_cached
-}
-
-/// True if the response may be for this client alone (RFC 9111 §3.5).
-pub(crate) fn authorization(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION)
+pub(crate) fn only_if_cached(headers: &HeaderMap, seen: Seen) -> bool {
+    seen.cache_control() && RequestDirectives::parse(headers).only_if_cached
 }
 
 #[cfg(test)]

@@ -126,16 +126,22 @@ fn is_token(word: &[u8]) -> bool {
 /// A number of seconds as a field value. Up to 9,999 (hours: most of what a cache is asked for) it
 /// allocates nothing: the digits are there already.
 pub(crate) fn seconds(seconds: u64) -> HeaderValue {
-    let (width, start) = match seconds {
-        0..10 => (1, seconds),
-        10..100 => (2, 10 + (seconds - 10) * 2),
-        100..1_000 => (3, 190 + (seconds - 100) * 3),
-        1_000..10_000 => (4, 2_890 + (seconds - 1_000) * 4),
-        _ => return HeaderValue::from(seconds),
+    digits(seconds)
+        .and_then(|digits| HeaderValue::from_maybe_shared(Bytes::from_static(digits)).ok())
+        .unwrap_or_else(|| HeaderValue::from(seconds))
+}
+
+/// The digits of a number up to 9,999.
+fn digits(number: u64) -> Option<&'static [u8]> {
+    let (width, start) = match number {
+        0..10 => (1, number),
+        10..100 => (2, 10 + (number - 10) * 2),
+        100..1_000 => (3, 190 + (number - 100) * 3),
+        1_000..10_000 => (4, 2_890 + (number - 1_000) * 4),
+        _ => return None,
     };
     let start = usize::try_from(start).unwrap_or(0);
-    let digits = Bytes::from_static(&NUMBERS[start..start + width]);
-    HeaderValue::from_maybe_shared(digits).unwrap_or_else(|_| HeaderValue::from(seconds))
+    NUMBERS.get(start..start + width)
 }
 
 /// The numbers from 0 to 9,999, one after the other.
@@ -166,6 +172,10 @@ fn integer(text: &mut Text, number: i64) {
         text.push(b'-');
     }
     let mut rest = number.unsigned_abs().min(MOST);
+    if let Some(digits) = digits(rest) {
+        text.extend_from_slice(digits);
+        return;
+    }
     let start = text.len();
     loop {
         let digit = u8::try_from(rest % 10).expect("a digit is less than ten");

@@ -14,6 +14,7 @@ use crate::key::Key;
 use crate::semantics::policy::{Policy, SetCookie};
 use crate::semantics::request;
 use crate::semantics::reuse::{Condition, Demand};
+use crate::semantics::seen::Seen;
 use crate::semantics::storable::{self, Refusal, RequestTraits};
 use crate::semantics::vary::{self, Vary};
 
@@ -203,7 +204,7 @@ proptest! {
     ) {
         let headers = head(&request);
         let only_if_cached = demands::only_if_cached(&request);
-        prop_assert_eq!(request::only_if_cached(&headers), only_if_cached);
+        prop_assert_eq!(request::only_if_cached(&headers, Seen::of(&headers)), only_if_cached);
         let demand = Demand::of(&headers);
         prop_assert_eq!(demand.is_some_and(|demand| demand.only_if_cached()), only_if_cached);
         let Ok(expected) = judge(&exchange, &wishes) else { return Ok(()) };
