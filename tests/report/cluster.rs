@@ -60,12 +60,18 @@ async fn a_cluster_is_described_and_what_is_missing_is_found() {
         "-cluster|slots",
         "-asking",
         "-unlink",
+        "-ssubscribe",
+        "-spublish",
     ];
     run::<()>(&cluster.nodes[1], &words).await;
     let said = report(&cluster.url()).await;
     let finding = problem(&said);
     let place = format!("127.0.0.1:{}", cluster.nodes[1].port());
     assert_eq!(finding.places().collect::<Vec<_>>(), [place]);
+    for word in &words[3..] {
+        let word = word.replace('-', "+");
+        assert!(finding.what().contains(&word), "{word}: {finding}");
+    }
     paste(&cluster.nodes[1], finding).await;
     no_problem(&report(&cluster.url()).await);
 

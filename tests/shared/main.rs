@@ -24,5 +24,7 @@ mod purge_all;
 mod recovery;
 #[cfg(feature = "redis")]
 mod sentinel;
+#[cfg(feature = "redis")]
+mod shards;
 #[cfg(feature = "tls")]
 mod tls;

@@ -2,7 +2,9 @@
 //!
 //! One connection hears them, the *ear*: in a cluster every node passes on what any node was told.
 //! Each server in use sends heartbeats, which come back by the ear like all else: so a server whose
-//! events do not reach us is noticed as much as an ear that hears nothing at all.
+//! events do not reach us is noticed as much as an ear that hears nothing at all. What a cluster
+//! does not pass on is heard server by server, each with heartbeats of its own
+//! ([`shards`](super::shards)).
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,9 @@ use crate::sync::Mutex;
 
 /// A heartbeat that takes longer than this proves nothing any more.
 const LATE: Duration = Duration::from_secs(3);
+/// As long as something may be missed, the listeners are told so this often. A bit less than the
+/// time between two heartbeats of a server: each of several may say so.
+const UNSURE: Duration = Duration::from_millis(900);
 
 /// Passes events on, and says when some may have been missed.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ struct State {
     ear: u64,
     /// What the listeners were told last: `Resumed` or `Lost`.
     live: bool,
+    /// When they were told last that something may be missed at any time.
+    unsure: Option<Moment>,
     /// Of each connection in use.
     beats: Vec<Beat>,
 }
@@ -155,9 +162,19 @@ impl Hub {
     /// A heartbeat was heard on this connection. It proves that whatever its sender published
     /// before it has been heard; once all have come back, that nothing is outstanding.
     pub(super) fn pulse_back(&self, generation: u64, number: u64, now: Moment) {
+        self.back(Some(generation), number, now);
+    }
+
+    /// The same of a connection that hears for itself alone: the server answered by it.
+    pub(super) fn answered(&self, number: u64, now: Moment) {
+        self.back(None, number, now);
+    }
+
+    fn back(&self, ear: Option<u64>, number: u64, now: Moment) {
         let (gap, late, all) = {
             let mut state = self.state.lock();
-            let heard = state.ear == generation && state.live;
+            let live = state.live;
+            let heard = ear.is_none_or(|ear| live && state.ear == ear);
             let beat = state.beats.iter_mut().find(|beat| beat.sent == number);
             let Some(beat) = beat.filter(|_| heard) else {
                 return;
@@ -170,13 +187,29 @@ impl Hub {
             beat.back_at = now;
             beat.back = number;
             let all = state.beats.iter().all(|beat| beat.back == beat.sent);
-            (gap, late, all)
+            (live && gap, late, live && all)
         };
         if gap {
             self.tell(TierEvent::Resumed);
         }
         if all && !late {
             self.tell(TierEvent::Alive);
+        }
+    }
+
+    /// Something may be missed at any time: what is held has to be checked again and again.
+    pub(super) fn unsure(&self, now: Moment) {
+        let due = {
+            let mut state = self.state.lock();
+            let told = state.unsure.is_some_and(|told| now.since(told) < UNSURE);
+            let due = state.live && !told;
+            if due {
+                state.unsure = Some(now);
+            }
+            due
+        };
+        if due {
+            self.tell(TierEvent::Resumed);
         }
     }
 

@@ -9,6 +9,8 @@ use redis::{
     Value,
 };
 
+use super::names::Space;
+use super::shards::Voice;
 use super::way::Way;
 use super::{Inner, events};
 use crate::clock::{Clock, SystemClock};
@@ -33,13 +35,22 @@ pub(super) struct Conn {
     link: MultiplexedConnection,
     /// Each command is about an entry that this node of a cluster does not own yet.
     asking: bool,
+    voice: Voice,
 }
 
 impl Conn {
     /// Calls by this connection, about entries that its server owns.
-    pub(super) fn new(link: MultiplexedConnection) -> Self {
-        let asking = false;
-        Self { link, asking }
+    pub(super) fn new(link: MultiplexedConnection, voice: &Voice) -> Self {
+        Self {
+            link,
+            asking: false,
+            voice: voice.clone(),
+        }
+    }
+
+    /// The shard channel by which the scripts of this server speak; empty if they speak to all.
+    pub(super) fn shard<'a>(&self, space: &'a Space) -> &'a str {
+        self.voice.channel(space)
     }
 }
 
@@ -94,14 +105,10 @@ pub(super) async fn open(
     generation: u64,
     limit: Duration,
 ) -> RedisResult<Links> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(limit))
-        .set_response_timeout(Some(limit))
-        .set_pipeline_buffer_size(QUEUE);
     let config = || {
         // Weak: the way owns the connection, whose task owns this.
         let (inner, way) = (Weak::clone(inner), Arc::downgrade(way));
-        config.clone().set_push_sender(move |push| {
+        config(limit).set_push_sender(move |push| {
             let (Some(inner), Some(way)) = (inner.upgrade(), way.upgrade()) else {
                 return Err(SendError);
             };
@@ -115,27 +122,37 @@ pub(super) async fn open(
         client.get_multiplexed_async_connection_with_config(&bulk),
     )?;
     Ok(Links {
-        control: Conn::new(control),
-        bulk: Conn::new(bulk),
+        control: Conn::new(control, &way.voice),
+        bulk: Conn::new(bulk, &way.voice),
     })
 }
 
+/// No call by such a connection outlives `limit`.
+pub(super) fn config(limit: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limit))
+        .set_response_timeout(Some(limit))
+        .set_pipeline_buffer_size(QUEUE)
+}
+
 /// Called by the task that reads the socket, so that an event is not a task switch late.
-fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) {
+pub(super) fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) {
     match push.kind {
-        // Either connection's end is the end of both: they reach the same server.
+        // Any connection's end is the end of all: they reach the same server.
         PushKind::Disconnection => way.lost(generation, "the connection was closed"),
-        PushKind::Message => match events::read(&push.data, &inner.space.pulse) {
-            Some(events::Heard::Event(TierEvent::PurgedAll { fence })) => {
-                inner.heard_of_era(fence);
+        PushKind::Message | PushKind::SMessage => {
+            match events::read(&push.data, &inner.space.pulse) {
+                Some(events::Heard::Event(TierEvent::PurgedAll { fence })) => {
+                    inner.heard_of_era(fence);
+                }
+                Some(events::Heard::Event(event)) => inner.hub.tell(event),
+                Some(events::Heard::Pulse(number)) => {
+                    inner.hub.pulse_back(generation, number, SystemClock.now());
+                }
+                // Somebody else talks on our channel, or a newer version does.
+                None => {}
             }
-            Some(events::Heard::Event(event)) => inner.hub.tell(event),
-            Some(events::Heard::Pulse(number)) => {
-                inner.hub.pulse_back(generation, number, SystemClock.now());
-            }
-            // Somebody else talks on our channel, or a newer version does.
-            None => {}
-        },
+        }
         _ => {}
     }
 }

@@ -21,6 +21,7 @@ mod payments;
 mod reply;
 mod report;
 mod script;
+mod shards;
 mod supervisor;
 mod tls;
 mod topology;

@@ -1,6 +1,7 @@
 //! What things are called in the store.
 
 use super::era::{ERA, Era};
+use super::shards;
 use super::topology::slots;
 use crate::error::Error;
 use crate::key::EntryId;
@@ -25,6 +26,8 @@ pub(super) struct Space {
     prefix: String,
     /// The channel of everyone's events. Pub/sub does not know databases, so it names its own.
     pub(super) channel: String,
+    /// Those that go by a part of a cluster each.
+    pub(super) shards: Vec<String>,
     /// Which of it counts: what was before the last purge of everything does not.
     pub(super) era: Era,
     namespace: String,
@@ -50,6 +53,7 @@ impl Space {
         Ok(Self {
             prefix: format!("bw1:{namespace}"),
             era: Era::new(),
+            shards: shards::channels(&channel),
             pulse: format!("{channel}:{:016x}", fastrand::u64(..)),
             namespace: namespace.to_owned(),
             channel,

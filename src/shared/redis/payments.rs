@@ -79,7 +79,8 @@ async fn many(inner: &Inner, links: &mut Links, purges: &[OwedPurge]) -> Result<
     let mut pipe = redis::pipe();
     pipe.ignore_errors();
     for purge in purges {
-        pipe.add_command(wire::purge_by_digest(&inner.space, purge.id, purge.kind));
+        let (link, space) = (&links.control, &inner.space);
+        pipe.add_command(wire::purge_by_digest(link, space, purge.id, purge.kind));
     }
     let replies: Vec<RedisResult<Value>> = pipe.query_async(&mut links.control).await?;
     for (purge, reply) in purges.iter().zip(replies) {

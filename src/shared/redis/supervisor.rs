@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::link::{self, Conn, Links};
 use super::names::Space;
+use super::shards::Ears;
 use super::watch::{leave, watch};
 use super::way::Way;
 use super::{Inner, payments, wire};
@@ -39,7 +40,8 @@ pub(super) async fn run(inner: Weak<Inner>, way: Arc<Way>, first: oneshot::Sende
         let Some(strong) = inner.upgrade().filter(|_| !way.is_retired()) else {
             return;
         };
-        let raised = raise(&strong, &inner, &way).await;
+        let mut ears = Ears::default();
+        let raised = raise(&strong, &inner, &way, &mut ears).await;
         let name = name(&strong, &way);
         drop(strong);
         if let Some(first) = first.take() {
@@ -53,7 +55,7 @@ pub(super) async fn run(inner: Weak<Inner>, way: Arc<Way>, first: oneshot::Sende
                 tracing::info!(target: "bellwether::redis", "{name} is in use");
                 told.clear();
                 let since = SystemClock.now();
-                let Some(why) = watch(&inner, &way, generation).await else {
+                let Some(why) = watch(&inner, &way, generation, &mut ears).await else {
                     return;
                 };
                 tracing::warn!(
@@ -94,7 +96,7 @@ pub(super) async fn run(inner: Weak<Inner>, way: Arc<Way>, first: oneshot::Sende
 }
 
 /// In words, for a log line.
-fn name(inner: &Inner, way: &Way) -> String {
+pub(super) fn name(inner: &Inner, way: &Way) -> String {
     match &way.node {
         Some(node) => format!("node {node} of {}", inner.target),
         None => format!("redis at {}", inner.target),
@@ -118,7 +120,12 @@ async fn rest(inner: &Weak<Inner>, way: &Way, wait: Duration) {
 /// Makes the connections and lets calls through: subscription first, then what is owed, then
 /// `Resumed`, then the gate. So when the first call goes, no event is missed any more and nothing
 /// that this node purged is there to be read.
-async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result<u64, Failure> {
+async fn raise(
+    inner: &Arc<Inner>,
+    weak: &Weak<Inner>,
+    way: &Arc<Way>,
+    ears: &mut Ears,
+) -> Result<u64, Failure> {
     let generation = inner.hub.number();
     way.gate.begin(generation);
     let limit = ATTEMPT.max(inner.timeout);
@@ -137,6 +144,7 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
         if inner.hub.claim(generation) {
             links.listen(&inner.space.channels()).await?;
         }
+        ears.attend(inner, way, generation).await;
         Ok::<_, Failure>(links)
     });
     let attempt = async {
@@ -162,7 +170,7 @@ async fn raise(inner: &Arc<Inner>, weak: &Weak<Inner>, way: &Arc<Way>) -> Result
     };
     let raised = raised.await;
     if raised.is_err() {
-        leave(inner, generation);
+        leave(inner, way, generation, ears);
     }
     raised
 }

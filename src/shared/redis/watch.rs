@@ -1,6 +1,6 @@
 //! What keeps a way open: heartbeats, an ear for events, and the payment of debts.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -8,9 +8,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::breaker::Call;
 use super::failure::Failure;
 use super::link::Links;
+use super::shards::Ears;
 use super::way::Way;
 use super::{Inner, payments};
-use crate::clock::{Clock, Moment, SystemClock};
+use crate::clock::{Clock, SystemClock};
 
 /// A heartbeat is sent this often.
 const BEAT: Duration = Duration::from_secs(1);
@@ -18,7 +19,12 @@ const BEAT: Duration = Duration::from_secs(1);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// Beats and pays until the gate is shut, and says why it was; `None` if the tier was dropped.
-pub(super) async fn watch(inner: &Weak<Inner>, way: &Way, generation: u64) -> Option<&'static str> {
+pub(super) async fn watch(
+    inner: &Weak<Inner>,
+    way: &Arc<Way>,
+    generation: u64,
+    ears: &mut Ears,
+) -> Option<&'static str> {
     let mut ticks = interval(BEAT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = SystemClock.now();
@@ -28,8 +34,11 @@ pub(super) async fn watch(inner: &Weak<Inner>, way: &Way, generation: u64) -> Op
             () = way.woken() => false,
         };
         let inner = inner.upgrade()?;
+        ears.attend(&inner, way, generation).await;
         if beat {
-            pulse(&inner, way, generation, last).await;
+            let stood_still = SystemClock.now().since(last) > STOOD_STILL;
+            pulse(&inner, way, generation, stood_still).await;
+            ears.pulse(&inner, way, generation, stood_still).await;
             last = SystemClock.now();
         }
         if let Ok((mut links, _)) = way.gate.enter(last, Call::Followup) {
@@ -42,14 +51,15 @@ pub(super) async fn watch(inner: &Weak<Inner>, way: &Way, generation: u64) -> Op
             }
         }
         if way.gate.is_shut() {
-            leave(&inner, generation);
+            leave(&inner, way, generation, ears);
             return Some(way.gate.why());
         }
     }
 }
 
 /// Notes that a connection is out of use. If it was the ear, another one takes over.
-pub(super) fn leave(inner: &Inner, generation: u64) {
+pub(super) fn leave(inner: &Inner, way: &Way, generation: u64, ears: &mut Ears) {
+    ears.leave(inner, way);
     if inner.hub.down(generation) {
         inner.topology.wake();
     }
@@ -72,10 +82,10 @@ async fn hear(inner: &Inner, generation: u64, links: &mut Links) -> Result<(), F
 }
 
 /// Sends a heartbeat, after a look at whether the ones before came back.
-async fn pulse(inner: &Inner, way: &Way, generation: u64, last: Moment) {
+async fn pulse(inner: &Inner, way: &Way, generation: u64, stood_still: bool) {
     let now = SystemClock.now();
     if inner.hub.is_silent(generation, now) {
-        if now.since(last) > STOOD_STILL {
+        if stood_still {
             inner.hub.paused(now);
         } else if inner.hub.is_ear(generation) {
             way.lost(generation, "the subscription is silent");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::gate::Gate;
+use super::shards::Voice;
 use super::url::Host;
 use crate::clock::{Clock, SystemClock};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,8 @@ pub(super) struct Way {
     /// it leads is found out anew for each connection.
     pub(super) node: Option<Host>,
     pub(super) gate: Gate,
+    /// By which channel events go there.
+    pub(super) voice: Voice,
     /// Wakes the task: the gate was shut, something is owed, or the task has to end.
     wake: Notify,
     /// The next attempt to connect is to be made at once, and one that is under way to be given up.
@@ -29,6 +32,7 @@ impl Way {
         Arc::new(Self {
             node,
             gate: Gate::new(SystemClock.now()),
+            voice: Voice::default(),
             wake: Notify::new(),
             turned: AtomicBool::new(false),
             retired: AtomicBool::new(false),

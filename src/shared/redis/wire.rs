@@ -58,6 +58,7 @@ pub(super) async fn commit(
         Some(body) => ("body", body.as_ref()),
         None => ("keep", [].as_slice()),
     };
+    let shard = link.shard(space);
     let arguments = |cmd: &mut Cmd| {
         cmd.arg(commit.token.to_string())
             .arg(commit.fence.get())
@@ -69,7 +70,8 @@ pub(super) async fn commit(
             .arg(commit.meta.as_ref())
             .arg(body)
             // Begun milliseconds count: what is on time loses nothing.
-            .arg(millis(commit.held) + 1);
+            .arg(millis(commit.held) + 1)
+            .arg(shard);
     };
     let names = space.names(commit.id);
     reply::committed(COMMIT.run(link, &names, arguments).await?)
@@ -108,13 +110,15 @@ pub(super) async fn release_of(
         Some((kind, lasts)) => (reply::mark_text(kind), millis(lasts)),
         None => (String::new(), 0),
     };
+    let shard = link.shard(space);
     let arguments = |cmd: &mut Cmd| {
         cmd.arg(release.token.to_string())
             .arg(lasts)
             .arg(&mark)
             .arg(&space.channel)
             .arg(release.id.to_string())
-            .arg(millis(grace));
+            .arg(millis(grace))
+            .arg(shard);
     };
     reply::yes(RELEASE.run(link, names, arguments).await?)
 }
@@ -126,18 +130,19 @@ pub(super) async fn purge(
     kind: PurgeKind,
 ) -> Result<Fence, Failure> {
     let names = space.names(id);
-    let arguments = |cmd: &mut Cmd| purge_arguments(cmd, space, id, kind);
+    let shard = link.shard(space);
+    let arguments = |cmd: &mut Cmd| purge_arguments(cmd, space, id, kind, shard);
     reply::purged(PURGE.run(link, &names, arguments).await?)
 }
 
 /// The same as one command of a pipeline; it fails with NOSCRIPT if the script is not known.
-pub(super) fn purge_by_digest(space: &Space, id: EntryId, kind: PurgeKind) -> Cmd {
+pub(super) fn purge_by_digest(link: &Conn, space: &Space, id: EntryId, kind: PurgeKind) -> Cmd {
     let mut cmd = PURGE.by_digest(&space.names(id));
-    purge_arguments(&mut cmd, space, id, kind);
+    purge_arguments(&mut cmd, space, id, kind, link.shard(space));
     cmd
 }
 
-fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind) {
+fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind, shard: &str) {
     let letter = match kind {
         PurgeKind::Hard => "h",
         PurgeKind::Soft => "s",
@@ -146,7 +151,8 @@ fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind) {
         .arg(millis(GRACE))
         .arg(&space.channel)
         .arg(id.to_string())
-        .arg(space.era.current());
+        .arg(space.era.current())
+        .arg(shard);
 }
 
 /// The era as it is stored; an error too if that is none.

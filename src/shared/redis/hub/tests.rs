@@ -129,3 +129,45 @@ fn when_the_ear_is_gone_the_next_one_to_claim_it_hears() {
     hub.pulse_back(2, number, at(7_001));
     assert_eq!(notes.take(), [TierEvent::Alive]);
 }
+
+#[test]
+fn a_connection_that_hears_for_itself_is_waited_for_too() {
+    let (hub, notes) = hub();
+    hub.up(2, at(0));
+    assert_eq!(notes.take(), [TierEvent::Resumed]);
+    let (ear, own) = (hub.pulse(1, at(1_000)), hub.pulse(2, at(1_000)));
+    hub.pulse_back(1, ear, at(1_001));
+    assert_eq!(notes.take(), [], "what it heard last is not known");
+    hub.answered(own, at(1_002));
+    assert_eq!(notes.take(), [TierEvent::Alive]);
+    // An answer that is not the last one's proves nothing.
+    hub.pulse(2, at(2_000));
+    hub.answered(own, at(2_001));
+    assert_eq!(notes.take(), []);
+    assert!(hub.is_silent(2, at(4_003)));
+    // Without an ear it is well, too, but there is nothing to say.
+    hub.down(1);
+    assert_eq!(notes.take(), [TierEvent::Lost]);
+    let own = hub.pulse(2, at(5_000));
+    hub.answered(own, at(5_001));
+    assert_eq!(notes.take(), []);
+    assert!(!hub.is_silent(2, at(8_000)));
+}
+
+#[test]
+fn who_is_unsure_says_so_about_once_a_second_while_there_is_anything_to_hear() {
+    let (hub, notes) = hub();
+    for (ms, told) in [(0, true), (300, false), (600, false), (1_000, true)] {
+        hub.unsure(at(ms));
+        let told = if told {
+            vec![TierEvent::Resumed]
+        } else {
+            vec![]
+        };
+        assert_eq!(notes.take(), told, "after {ms} ms");
+    }
+    hub.down(1);
+    assert_eq!(notes.take(), [TierEvent::Lost]);
+    hub.unsure(at(2_000));
+    assert_eq!(notes.take(), []);
+}

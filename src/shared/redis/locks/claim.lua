@@ -1,5 +1,6 @@
 -- Takes a lock if nobody has it. KEYS: book, lease.
--- ARGV: token, lease ms, grace ms, name, owner, flags (w: waits, a: announce), channel, id.
+-- ARGV: token, lease ms, grace ms, name, owner, flags (w: waits, a: announce), channel, id,
+-- shard channel or nothing.
 -- Answers {tag (G: granted, H: held, O: out of memory), fence, ms left}, as text.
 -- Idempotent for one token: whoever asks again with it is told of the lease it has.
 local B, L, token, flags = KEYS[1], KEYS[2], ARGV[1], ARGV[6]
@@ -34,6 +35,8 @@ redis.call('HDEL', B, 'n')
 redis.call('SET', L, token .. ':' .. fence, 'PX', ARGV[2], 'NX')
 keep()
 if h[2] and string.find(flags, 'a', 1, true) then
-  redis.call('PUBLISH', ARGV[7], 'r:' .. ARGV[8] .. ':' .. fence)
+  local event, said = 'r:' .. ARGV[8] .. ':' .. fence, nil
+  if ARGV[9] and ARGV[9] ~= '' then said = redis.pcall('SPUBLISH', ARGV[9], event) end
+  if type(said) ~= 'number' then redis.call('PUBLISH', ARGV[7], event) end
 end
 return { 'G', fence, ARGV[2] }

@@ -71,6 +71,7 @@ impl RedisTier {
             let flags: String =
                 (flags.iter().filter_map(|(set, flag)| set.then_some(*flag))).collect();
             let id = claim.id.to_string();
+            let shard = links.control.shard(&inner.space);
             let arguments = |cmd: &mut Cmd| {
                 cmd.arg(claim.token.to_string())
                     .arg(millis_at_least_one(claim.lease))
@@ -79,7 +80,8 @@ impl RedisTier {
                     .arg(claim.owner)
                     .arg(&flags)
                     .arg(&inner.space.channel)
-                    .arg(&id);
+                    .arg(&id)
+                    .arg(shard);
             };
             let names = inner.space.lock_names(claim.id);
             let [tag, fence, left] =

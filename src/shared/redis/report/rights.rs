@@ -37,7 +37,7 @@ pub(super) async fn attempt(
     let mut tried = Tried::default();
     let mut tries = reading(space, &names);
     if in_cluster {
-        tries.extend(of_clusters());
+        tries.extend(of_clusters(space));
     }
     // Writes a string, so that the hash which is tried on it is never made.
     tries.push(("+set", set(&names)));
@@ -89,11 +89,15 @@ fn reading(space: &Space, names: &Names) -> Vec<Try> {
     ]
 }
 
-fn of_clusters() -> [Try; 3] {
-    [
+fn of_clusters(space: &Space) -> Vec<Try> {
+    let channel = format!("{}:report", space.shards[0]);
+    vec![
         ("+cluster|slots", command(&["CLUSTER", "SLOTS"])),
         ("+asking", command(&["ASKING"])),
         ("+ping", command(&["PING"])),
+        // Before Redis 7 they are unknown, and not needed.
+        ("+ssubscribe", command(&["SSUBSCRIBE", &channel])),
+        ("+spublish", command(&["SPUBLISH", &channel, "?"])),
     ]
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::failure::Failure;
 use super::super::link::Conn;
 use super::super::names::Space;
+use super::super::shards::Voice;
 use super::super::supervisor;
 use super::super::tls::Tls;
 use super::super::url::{Login, Target};
@@ -132,7 +133,8 @@ impl Visitor {
         }
         if seen.lacks.is_empty() && seen.refusal.is_none() {
             // Each step is permitted: now all of them together, as the tier does it.
-            let (control, bulk) = (Conn::new(link.clone()), Conn::new(link.clone()));
+            let conn = || Conn::new(link.clone(), &Voice::default());
+            let (control, bulk) = (conn(), conn());
             let done = supervisor::try_calls(&self.space, id, control, bulk).await;
             match done {
                 // The slot moved on meanwhile, which is not this server's fault.

@@ -1,6 +1,6 @@
 -- Stores the result of a refresh, on evidence only, ends the lease and tells those who wait.
 -- KEYS: entry, lease. ARGV: token, fence, fresh ms, keep ms, channel, id, mode (body|keep), meta, body,
--- ms since the lease was asked for.
+-- ms since the lease was asked for, shard channel or nothing.
 -- Answers {outcome, body version}. Idempotent: what is stored already is stored.
 local E, L, token, fence = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local T = redis.call('TIME')
@@ -34,5 +34,9 @@ local life = tonumber(ARGV[4])
 if h[5] then life = math.max(life, redis.call('PTTL', E)) end
 redis.call('PEXPIRE', E, life)
 if mine then redis.call('DEL', L) end
-if h[4] then redis.call('PUBLISH', ARGV[5], 'c:' .. ARGV[6] .. ':' .. fence) end
+if h[4] then
+  local event, said = 'c:' .. ARGV[6] .. ':' .. fence, nil
+  if ARGV[11] and ARGV[11] ~= '' then said = redis.pcall('SPUBLISH', ARGV[11], event) end
+  if type(said) ~= 'number' then redis.call('PUBLISH', ARGV[5], event) end
+end
 return { 'stored', d }

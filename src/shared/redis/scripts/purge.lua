@@ -1,5 +1,6 @@
 -- Takes an entry away, and from every refresh under way the right to commit.
--- KEYS: entry, lease. ARGV: kind (h: hard, s: soft), grace ms, channel, id, era. Answers the purge's fence.
+-- KEYS: entry, lease. ARGV: kind (h: hard, s: soft), grace ms, channel, id, era, shard channel or
+-- nothing. Answers the purge's fence.
 local E, L, kind = KEYS[1], KEYS[2], ARGV[1]
 local T = redis.call('TIME')
 local us = T[1] * 1000000 + T[2]
@@ -24,5 +25,7 @@ else
 end
 redis.call('HSET', E, 'f', fence, 'p', fence)
 if redis.call('PTTL', E) < life then redis.call('PEXPIRE', E, life) end
-redis.call('PUBLISH', ARGV[3], 'p:' .. ARGV[4] .. ':' .. fence .. ':' .. kind)
+local event, said = 'p:' .. ARGV[4] .. ':' .. fence .. ':' .. kind, nil
+if ARGV[6] and ARGV[6] ~= '' then said = redis.pcall('SPUBLISH', ARGV[6], event) end
+if type(said) ~= 'number' then redis.call('PUBLISH', ARGV[3], event) end
 return fence

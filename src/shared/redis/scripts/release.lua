@@ -1,5 +1,6 @@
 -- Gives a lease back (compare and delete), marks the entry if told to, and tells those who wait.
--- KEYS: entry, lease. ARGV: token, block ms (0: no mark), mark, channel, id, grace ms.
+-- KEYS: entry, lease. ARGV: token, block ms (0: no mark), mark, channel, id, grace ms, shard
+-- channel or nothing.
 -- Answers 1, or 0: not yours. By token alone: who lost the answer to its acquire has no fence.
 local E, L, token = KEYS[1], KEYS[2], ARGV[1]
 local cur = redis.call('GET', L)
@@ -17,6 +18,8 @@ if block > 0 then
 end
 if n then
   redis.call('HDEL', E, 'n')
-  redis.call('PUBLISH', ARGV[4], 'r:' .. ARGV[5] .. ':' .. string.sub(cur, #token + 2))
+  local event, said = 'r:' .. ARGV[5] .. ':' .. string.sub(cur, #token + 2), nil
+  if ARGV[7] and ARGV[7] ~= '' then said = redis.pcall('SPUBLISH', ARGV[7], event) end
+  if type(said) ~= 'number' then redis.call('PUBLISH', ARGV[4], event) end
 end
 return 1

@@ -17,10 +17,10 @@ use tokio::time::{sleep, timeout};
 use super::super::Inner;
 use super::super::breaker::Call;
 use super::super::failure::{Elsewhere, Failure};
-use super::super::supervisor;
 use super::super::tls::Tls;
 use super::super::url::{Host, Target};
 use super::super::way::Way;
+use super::super::{shards, supervisor};
 use super::slots::{self, Owned, SLOTS};
 use crate::clock::{Clock, Moment, SystemClock};
 use crate::sync::Mutex;
@@ -125,6 +125,8 @@ impl Cluster {
         {
             *owner = Some(Arc::clone(&next));
             self.wrong.notify_one();
+            // It may be the slot of a channel, which is to be listened to there.
+            next.wake();
         }
         drop(table);
         if next.gate.is_shut() {
@@ -151,6 +153,17 @@ impl Cluster {
         }
         // What was there before is dropped outside the lock: it may end tasks.
         let before = std::mem::replace(&mut table.slots, slots);
+        // Channels that are at another way now are to be listened to there.
+        for slot in shards::all_slots().map(usize::from) {
+            let same = |before: &Arc<Way>, now: &Arc<Way>| Arc::ptr_eq(before, now);
+            if let Some(now) = &table.slots[slot]
+                && !before[slot]
+                    .as_ref()
+                    .is_some_and(|before| same(before, now))
+            {
+                now.wake();
+            }
+        }
         let now = SystemClock.now();
         table.ways.retain(|_, known| {
             let kept = now.since(known.named) < UNOWNED;

@@ -16,6 +16,7 @@ use self::sentinel::Sentinels;
 use super::Inner;
 use super::failure::{Elsewhere, Failure};
 use super::names::Space;
+use super::shards;
 use super::supervisor;
 use super::tls::Tls;
 use super::url::{Place, Target};
@@ -118,6 +119,23 @@ impl Topology {
         ids.find(|id| some && self.leads_to(way, space, *id))
     }
 
+    /// Which of the shard channels are at the end of this way.
+    pub(super) fn shards_at(&self, way: &Way) -> Vec<usize> {
+        let Some(cluster) = self.cluster() else {
+            return Vec::new();
+        };
+        let all = shards::all_slots().enumerate();
+        let here = all.filter(|(_, slot)| cluster.leads_to(way, *slot));
+        here.map(|(number, _)| number).collect()
+    }
+
+    /// Has the table of slots looked up anew.
+    pub(super) fn doubt(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.wake();
+        }
+    }
+
     /// The way on from a node that does not serve the entry. `None`: there is none.
     pub(super) fn follow(&self, way: &Arc<Way>, elsewhere: &Elsewhere) -> Option<Arc<Way>> {
         self.cluster()?.follow(way, elsewhere)
@@ -147,8 +165,6 @@ impl Topology {
     /// Wakes all tasks, which find that they have to end.
     pub(super) fn end(&self) {
         self.wake();
-        if let Self::Cluster(cluster) = self {
-            cluster.wake();
-        }
+        self.doubt();
     }
 }
