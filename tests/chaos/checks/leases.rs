@@ -20,7 +20,7 @@ struct Held {
 /// the loss of keys.
 pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("one lease at a time");
-    for (id, calls) in view.calls() {
+    for ((id, _), calls) in view.calls_in_eras() {
         let mut ends = HashMap::new();
         for call in &calls {
             if let Some(token) = ended(call) {
