@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
+.PHONY: help run test versions redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -29,6 +29,10 @@ test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --all-features --lib --example reverse_proxy $(addprefix --test ,$(OTHERS))
 	RUST_TEST_THREADS=4 $(CARGO) test --all-features $(addprefix --test ,$(WAITING))
 	$(CARGO) test --all-features --doc
+
+# Some 80 MB of packages, once, and three minutes for each; tests/versions NAME for one of them.
+versions: curl ## Runs the tests that need a Redis with 6.0, 7.0, 8.0 and Valkey 8.1
+	@./tests/versions
 
 # The tests start Redis servers of their own, on free ports; one that runs already is left alone.
 redis-server: ## Installs redis-server if it is missing
