@@ -21,11 +21,12 @@ pub(crate) async fn script_flush_or_new_master() {
     first.get("/warm-up").await;
     for path in ["/flushed", "/new"] {
         if path == "/new" {
-            // An empty server with no scripts, as a new master is.
+            // An empty server with no scripts, as a new master is. Not before both have seen that
+            // the old one is gone: they may be back before we look.
+            redis.kill();
+            tokio::join!(first.until_up(false), second.until_up(false));
             redis.restart();
-            for up in [false, true] {
-                tokio::join!(first.until_up(up), second.until_up(up));
-            }
+            tokio::join!(first.until_up(true), second.until_up(true));
             sleep(RAMP).await;
         }
         let mut store = Store::of(&redis).await;
