@@ -33,8 +33,9 @@ pub(crate) enum Blow {
     Restart { down: Duration },
     /// Redis loses all keys.
     Flush,
-    /// Many keys are purged, and then Redis loses all of them.
-    PurgeAndFlush,
+    /// Many keys are purged, among them what one node is just fetching and which it does not hear of;
+    /// and then Redis loses all of them.
+    PurgeAndFlush { place: usize },
     /// Redis closes all connections.
     Kick,
     /// Redis forgets the scripts.
@@ -77,7 +78,7 @@ impl Blow {
             Self::Freeze { .. } => "redis frozen",
             Self::Restart { .. } => "redis restarted empty",
             Self::Flush => "flushed",
-            Self::PurgeAndFlush => "purged and flushed",
+            Self::PurgeAndFlush { .. } => "purged and flushed",
             Self::Kick => "clients killed",
             Self::Unscript => "scripts flushed",
             Self::Pressure { .. } => "out of memory",
@@ -96,7 +97,7 @@ impl Blow {
             self,
             Self::Restart { .. }
                 | Self::Flush
-                | Self::PurgeAndFlush
+                | Self::PurgeAndFlush { .. }
                 | Self::Pressure { .. }
                 | Self::Evict
         )
@@ -107,7 +108,9 @@ impl Blow {
     pub(crate) fn strikes_the_way_of(self, number: usize) -> bool {
         match self {
             Self::Network { place, .. } => place == number,
-            Self::Miss { place, .. } => [place, teller(place)].contains(&number),
+            Self::Miss { place, .. } | Self::PurgeAndFlush { place } => {
+                [place, teller(place)].contains(&number)
+            }
             Self::Everywhere { .. } | Self::Flap { .. } => true,
             _ => false,
         }
@@ -211,7 +214,9 @@ fn at_the_server(kind: usize, rng: &mut fastrand::Rng) -> Blow {
             down: ms(rng, 0..800),
         },
         2 => Blow::Flush,
-        3 => Blow::PurgeAndFlush,
+        3 => Blow::PurgeAndFlush {
+            place: rng.usize(..PLACES),
+        },
         4 => Blow::Kick,
         5 => Blow::Unscript,
         6 => Blow::Pressure {

@@ -89,10 +89,11 @@ async fn strike(fleet: &Fleet, blow: Blow) {
             end(fleet, from);
         }
         Blow::Miss { place, what } => miss(fleet, blow, place, what).await,
+        Blow::PurgeAndFlush { place } => purge_and_flush(fleet, blow, place).await,
         _ => {
             let mut server = fleet.server.lock().await;
             let from = begin(fleet, blow);
-            strike_server(fleet, &mut server, blow).await;
+            strike_server(&mut server, blow).await;
             end(fleet, from);
         }
     }
@@ -124,6 +125,32 @@ async fn miss(fleet: &Fleet, blow: Blow, place: usize, what: Missed) {
     }
 }
 
+/// Has Redis lose purges, among them those of what one node is just fetching and does not hear of:
+/// for what that node then offers there is neither a lease nor a later fence any more.
+async fn purge_and_flush(fleet: &Fleet, blow: Blow, place: usize) {
+    let teller = schedule::teller(place);
+    let purge = |place| site::SLOW.map(move |key| load::purge(fleet, place, key, PurgeKind::Hard));
+    // So that it has to fetch them.
+    join_all(purge(place)).await;
+    let fetches = join_all(site::SLOW.map(|key| load::request(fleet, place, key, 0)));
+    let strike = async {
+        sleep(Duration::from_millis(100)).await;
+        let server = fleet.server.lock().await;
+        let from = begin(fleet, blow);
+        fleet.proxies[place].set(Some(Fault::Drop));
+        let mut rng = fastrand::Rng::new();
+        let others = (0..30).map(|_| {
+            let (place, key) = (rng.usize(..PLACES), site::draw(&mut rng));
+            load::purge(fleet, place, key, PurgeKind::Hard)
+        });
+        tokio::join!(join_all(others), join_all(purge(teller)));
+        tell(&server, &["FLUSHALL"]).await;
+        fleet.proxies[place].set(None);
+        end(fleet, from);
+    };
+    tokio::join!(fetches, strike);
+}
+
 /// Notes a blow before it falls. Its end is not known yet.
 fn begin(fleet: &Fleet, blow: Blow) -> usize {
     fleet.history.note(|notes, from| {
@@ -139,7 +166,7 @@ fn end(fleet: &Fleet, at: usize) {
         .note(|notes, now| notes.struck[at].until = now);
 }
 
-async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
+async fn strike_server(server: &mut RedisServer, blow: Blow) {
     match blow {
         Blow::Freeze { lasts } => {
             server.stop();
@@ -152,15 +179,6 @@ async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
             block_in_place(|| server.restart());
         }
         Blow::Flush => tell(server, &["FLUSHALL"]).await,
-        Blow::PurgeAndFlush => {
-            let mut rng = fastrand::Rng::new();
-            let purges = (0..30).map(|_| {
-                let (place, key) = (rng.usize(..PLACES), site::draw(&mut rng));
-                load::purge(fleet, place, key, PurgeKind::Hard)
-            });
-            join_all(purges).await;
-            tell(server, &["FLUSHALL"]).await;
-        }
         Blow::Kick => {
             tell(server, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
             tell(server, &["CLIENT", "KILL", "TYPE", "normal"]).await;
@@ -192,7 +210,8 @@ async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
         | Blow::Flap { .. }
         | Blow::Everywhere { .. }
         | Blow::Reboot { .. }
-        | Blow::Miss { .. } => unreachable!("it does not strike the server"),
+        | Blow::Miss { .. }
+        | Blow::PurgeAndFlush { .. } => unreachable!("it does not strike the server"),
     }
 }
 

@@ -127,6 +127,19 @@ impl<'a> View<'a> {
         eras.any(|(at, _)| (since..=until).contains(at))
     }
 
+    /// True if this node knew of an older era than others, and Redis may have lost the newer one: it
+    /// learns of that with the next heartbeat of who knows it. Until then it purges what is stored
+    /// in the older one, and what the others store stays as it is.
+    pub(crate) fn is_behind(&self, life: Life, at: At) -> bool {
+        const LOST: At = 10_000 * MILLI;
+        let known = |eras: &Vec<(At, u64)>| {
+            let until_then = eras.iter().filter(|(when, _)| *when <= at);
+            until_then.map(|(_, era)| *era).max().unwrap_or(0)
+        };
+        let newest = self.eras.iter().map(known).max();
+        newest > Some(known(&self.eras[life])) && self.lost_keys(at.saturating_sub(LOST), at)
+    }
+
     /// The era that a call was made in: what was purged with everything before is nothing to it.
     /// `None` if the node went over to another one at about that time.
     fn era(&self, call: &Call) -> Option<u64> {

@@ -8,8 +8,7 @@ use crate::history::{At, PurgeAll};
 use crate::view::{MILLI, View};
 
 /// Nothing fetched before a purge of everything is served after it, under any key. From when on
-/// depends on what the node can know, as with purges of one key; but here Redis may forget, since
-/// who has been told goes on telling.
+/// depends on what the node can know, as with purges of one key.
 pub(super) fn nothing_from_before_is_served(view: &View<'_>) -> Vec<Finding> {
     let mut here = Finding::of("nothing older than a purge of all is served where it was");
     let mut told = Finding::of("nothing older than a purge of all is served by who was told");
