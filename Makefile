@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
+.PHONY: help run test versions redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -29,6 +29,10 @@ test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --all-features --lib --example reverse_proxy $(addprefix --test ,$(OTHERS))
 	RUST_TEST_THREADS=4 $(CARGO) test --all-features $(addprefix --test ,$(WAITING))
 	$(CARGO) test --all-features --doc
+
+# Some 60 MB of packages, once, and two minutes for each; tests/versions NAME for one of them.
+versions: curl ## Runs the tests that need a Redis with 6.0, 7.0, 8.0 and Valkey 8.1
+	@./tests/versions
 
 # The tests start Redis servers of their own, on free ports; one that runs already is left alone.
 redis-server: ## Installs redis-server if it is missing
@@ -98,7 +102,8 @@ CHAOS_TIME ?= 600
 soak: redis-server ## CHAOS_TIME seconds (600) of faults under load, and a checker of what happened
 	CHAOS_TIME='$(CHAOS_TIME)' $(CARGO) test --all-features --test chaos under_faults -- --nocapture
 
-# Half a minute to two for each; CHAOS_MUTANT=NAME,NAME for some of them.
+# A minute to three for each; CHAOS_MUTANT=NAME,NAME for some of them, CHAOS_EVERY_SEED=1 to have each
+# caught with all three seeds.
 mutants: redis-server ## Takes each safety out of a copy, and sees that the checker misses it
 	$(CARGO) test --all-features --test chaos mutant -- --ignored --nocapture
 

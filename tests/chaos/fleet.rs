@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bellwether::shared::{Ask, EntryId, Fence, SharedTier, TierEvent, Token};
 use bellwether::{Cache, CacheService, RedisTier};
 use tower::Layer;
 
 use crate::fault_proxy::FaultProxy;
-use crate::history::{History, Life};
+use crate::history::{Era, Heard, History, Life};
 use crate::origin::Origin;
 use crate::schedule::PLACES;
 use crate::support::redis_server::{RedisServer, try_run};
@@ -37,6 +38,8 @@ pub(crate) struct Fleet {
     pub(crate) proxies: Vec<FaultProxy>,
     /// Empty once the node has ended for good.
     nodes: Vec<Mutex<Option<Arc<Node>>>>,
+    /// Whoever purges everything holds this: so the history can tell one from the other.
+    pub(crate) purging: tokio::sync::Mutex<()>,
     /// Held by all that belongs to a node: by its tier, by each copy of its origin.
     pub(crate) sign: Arc<()>,
 }
@@ -58,6 +61,7 @@ impl Fleet {
             server: tokio::sync::Mutex::new(server),
             proxies,
             nodes,
+            purging: tokio::sync::Mutex::new(()),
             sign,
         })
     }
@@ -120,13 +124,37 @@ async fn launch(
         .uncacheable_ttl(Duration::from_secs(2))
         .shared_uncacheable_ttl(Duration::from_secs(1))
         .stale_if_unreachable(Duration::ZERO)
-        .shared(Watched::new(tier, life, history, sign))
+        .shared(Watched::new(tier.clone(), life, history, sign))
         .build()
         .expect("the settings are good");
     let service = cache.layer().layer(Origin::new(life, history, sign));
+    // Nobody tells a node of the era that it found when it connected.
+    if let Some(fence) = era(&tier).await {
+        let event = TierEvent::PurgedAll { fence };
+        history.note(|notes, at| {
+            let era = fence.get();
+            notes.eras.push(Era { life, at, era });
+            notes.heard.push(Heard { life, at, event });
+        });
+    }
     Arc::new(Node {
         life,
         cache,
         service,
     })
+}
+
+/// The era that this node is in, by a look at an entry that nobody uses.
+async fn era(tier: &RedisTier) -> Option<Fence> {
+    let look = Ask {
+        id: EntryId::from_bytes(fastrand::u128(..).to_be_bytes()),
+        token: Token::random(),
+        lease: LEASE,
+        have: None,
+        peek: true,
+        force: false,
+        insist: false,
+        within: CALL,
+    };
+    tier.acquire(look).await.ok()?.purged
 }

@@ -109,6 +109,26 @@ pub(crate) struct Purge {
     pub(crate) confirmed: bool,
 }
 
+/// One call of `Cache::purge_all`.
+#[derive(Debug, Clone)]
+pub(crate) struct PurgeAll {
+    pub(crate) life: Life,
+    pub(crate) began: At,
+    pub(crate) done: Option<At>,
+    /// What the tier confirmed it with.
+    pub(crate) fence: Option<u64>,
+}
+
+/// A node went over to another era of the tier: its calls are about what was stored since that
+/// purge of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Era {
+    pub(crate) life: Life,
+    /// Not after its first call in it.
+    pub(crate) at: At,
+    pub(crate) era: u64,
+}
+
 /// One call of a node to the shared tier. What has no answer failed, or was dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -195,6 +215,8 @@ pub(crate) struct Notes {
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) serves: Vec<Serve>,
     pub(crate) purges: Vec<Purge>,
+    pub(crate) purges_of_all: Vec<PurgeAll>,
+    pub(crate) eras: Vec<Era>,
     pub(crate) calls: Vec<Call>,
     pub(crate) heard: Vec<Heard>,
     pub(crate) struck: Vec<Struck>,

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, Empty};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 use tower::ServiceExt;
 
 use crate::fleet::Fleet;
-use crate::history::{BodyEnd, How, Purge, Serve};
+use crate::history::{BodyEnd, How, Purge, PurgeAll, Serve};
 use crate::origin::{self, FETCH, words};
 use crate::schedule::PLACES;
 use crate::site::{self, Kind, LANGS};
@@ -21,6 +21,10 @@ use crate::site::{self, Kind, LANGS};
 const PACE: Duration = Duration::from_millis(11);
 /// Between two purges.
 const PURGES: Duration = Duration::from_millis(180);
+/// Between two purges of everything. Not more often: what nobody holds for long proves little else.
+/// The first one is in time for the calm round.
+const PURGES_OF_ALL: Duration = Duration::from_secs(9);
+const FIRST_OF_ALL: Duration = Duration::from_millis(3_500);
 /// Longer than every deadline together.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -34,6 +38,8 @@ pub(crate) async fn run(fleet: &Arc<Fleet>, seed: u64, time: Duration) {
     }
     let rng = fastrand::Rng::with_seed(seed ^ 99);
     lanes.spawn(purges(Arc::clone(fleet), rng, end));
+    let rng = fastrand::Rng::with_seed(seed ^ 98);
+    lanes.spawn(purges_of_all(Arc::clone(fleet), rng, end));
     while let Some(ended) = lanes.join_next().await {
         ended.expect("no client panics");
     }
@@ -75,6 +81,38 @@ async fn purges(fleet: Arc<Fleet>, mut rng: fastrand::Rng, end: Instant) {
     while let Some(ended) = open.join_next().await {
         ended.expect("no client panics");
     }
+}
+
+async fn purges_of_all(fleet: Arc<Fleet>, mut rng: fastrand::Rng, end: Instant) {
+    let mut ticks = interval_at(Instant::now() + FIRST_OF_ALL, PURGES_OF_ALL);
+    loop {
+        let next = ticks.tick().await;
+        if next >= end {
+            return;
+        }
+        purge_all(&fleet, rng.usize(..PLACES)).await;
+    }
+}
+
+/// Purges everything, and notes it.
+pub(crate) async fn purge_all(fleet: &Fleet, place: usize) {
+    let _one = fleet.purging.lock().await;
+    let node = fleet.node(place);
+    let at = fleet.history.note(|notes, began| {
+        notes.purges_of_all.push(PurgeAll {
+            life: node.life,
+            began,
+            done: None,
+            fence: None,
+        });
+        notes.purges_of_all.len() - 1
+    });
+    let confirmed = node.cache.purge_all().await.is_ok();
+    fleet.history.note(|notes, now| {
+        let purge = &mut notes.purges_of_all[at];
+        purge.done = Some(now);
+        assert_eq!(purge.fence.is_some(), confirmed, "{purge:?}");
+    });
 }
 
 /// Purges, and notes it.

@@ -66,7 +66,7 @@ pub(crate) async fn look(fleet: &Fleet, url: &str) -> Option<()> {
         let mut pipe = redis::pipe();
         for name in some {
             pipe.cmd("PTTL").arg(name);
-            if name.ends_with(":e") {
+            if is_entry(name) {
                 pipe.cmd("HMGET").arg(name).arg("f").arg("v");
             } else {
                 pipe.cmd("ECHO").arg("");
@@ -89,4 +89,10 @@ pub(crate) async fn look(fleet: &Fleet, url: &str) -> Option<()> {
         });
     }
     Some(())
+}
+
+/// True for an entry of any era: `{…}:e`, `{…}:e@ERA`.
+fn is_entry(name: &str) -> bool {
+    let part = name.rsplit(':').next().unwrap_or("");
+    part == "e" || part.starts_with("e@")
 }

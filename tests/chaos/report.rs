@@ -26,6 +26,7 @@ pub(crate) struct Report {
     stalled: At,
     fetches: usize,
     purges: (usize, usize),
+    purges_of_all: (usize, usize),
     converged: Duration,
     memory: Vec<u64>,
     stories: String,
@@ -45,6 +46,9 @@ impl Report {
         self.fetches += notes.fetches.len();
         self.purges.0 += notes.purges.len();
         self.purges.1 += notes.purges.iter().filter(|purge| !purge.confirmed).count();
+        let all = &notes.purges_of_all;
+        self.purges_of_all.0 += all.len();
+        self.purges_of_all.1 += all.iter().filter(|purge| purge.fence.is_none()).count();
         let stalls = notes.stalls.iter().map(|(from, to)| to - from);
         self.stalled = self.stalled.max(stalls.max().unwrap_or(0));
         self.converged = self.converged.max(outcome.converged.unwrap_or_default());
@@ -103,7 +107,7 @@ impl Report {
         let complete = stormy && !self.is_broken();
         let mut table = String::new();
         let mut row = |what: &str, figures: String| {
-            let _ = writeln!(table, "  {what:<58} {figures}");
+            let _ = writeln!(table, "  {what:<66} {figures}");
         };
         for (how, count) in &self.outcomes {
             row(&format!("answers: {how:?}"), count.to_string());
@@ -126,6 +130,10 @@ impl Report {
         row(
             "purges, not confirmed",
             format!("{}, {}", self.purges.0, self.purges.1),
+        );
+        row(
+            "purges of everything, not confirmed",
+            format!("{}, {}", self.purges_of_all.0, self.purges_of_all.1),
         );
         row("all the same after", ms(self.converged));
         let mib: Vec<u64> = self.memory.iter().map(|bytes| bytes >> 20).collect();
@@ -191,6 +199,9 @@ fn save(seed: u64, notes: &Notes) -> Option<PathBuf> {
     }
     for purge in &notes.purges {
         add(purge.began, "purge", format!("{purge:?}"));
+    }
+    for purge in &notes.purges_of_all {
+        add(purge.began, "purge of all", format!("{purge:?}"));
     }
     for call in &notes.calls {
         add(call.sent, "call", format!("{call:?}"));

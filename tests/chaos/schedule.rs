@@ -5,9 +5,13 @@ use std::time::Duration;
 use crate::fault_proxy::{Fault, Way};
 
 pub(crate) const PLACES: usize = 5;
-/// A cycle of the schedule: blows fall in its first part, in the rest the fleet recovers.
-pub(crate) const CYCLE: Duration = Duration::from_millis(7_500);
+/// A cycle of the schedule: blows fall in its first part, in the rest the fleet recovers. Three fit
+/// into a round.
+pub(crate) const CYCLE: Duration = Duration::from_millis(8_800);
 const STORM: u64 = 3_600;
+/// In the rest: when a node misses something. Amid the other blows, Redis would mostly have lost it,
+/// or not have been told.
+const MISSES: std::ops::Range<u64> = 5_200..5_600;
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +33,9 @@ pub(crate) enum Blow {
     Restart { down: Duration },
     /// Redis loses all keys.
     Flush,
-    /// Many keys are purged, and then Redis loses all of them.
-    PurgeAndFlush,
+    /// Many keys are purged, among them what one node is just fetching and which it does not hear of;
+    /// and then Redis loses all of them.
+    PurgeAndFlush { place: usize },
     /// Redis closes all connections.
     Kick,
     /// Redis forgets the scripts.
@@ -44,6 +49,16 @@ pub(crate) enum Blow {
     Evict,
     /// A node ends and another one takes its place.
     Reboot { place: usize },
+    /// The connections of a node are dropped for a moment. Another one purges just then what that
+    /// one holds, and fetches it again: there is nothing more to hear of it later.
+    Miss { place: usize, what: Missed },
+}
+
+/// What is purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missed {
+    Keys,
+    Everything,
 }
 
 impl Blow {
@@ -63,12 +78,16 @@ impl Blow {
             Self::Freeze { .. } => "redis frozen",
             Self::Restart { .. } => "redis restarted empty",
             Self::Flush => "flushed",
-            Self::PurgeAndFlush => "purged and flushed",
+            Self::PurgeAndFlush { .. } => "purged and flushed",
             Self::Kick => "clients killed",
             Self::Unscript => "scripts flushed",
             Self::Pressure { .. } => "out of memory",
             Self::Evict => "keys evicted",
             Self::Reboot { .. } => "node restarted",
+            Self::Miss { what, .. } => match what {
+                Missed::Keys => "purges missed",
+                Missed::Everything => "purge of everything missed",
+            },
         }
     }
 
@@ -78,28 +97,33 @@ impl Blow {
             self,
             Self::Restart { .. }
                 | Self::Flush
-                | Self::PurgeAndFlush
+                | Self::PurgeAndFlush { .. }
                 | Self::Pressure { .. }
                 | Self::Evict
         )
     }
 
-    /// Which nodes it strikes; `None` are all.
-    pub(crate) const fn place(self) -> Option<usize> {
+    /// True if it is about this node's way to Redis, and so nothing else may be meanwhile. A node
+    /// that starts again has its own.
+    pub(crate) fn strikes_the_way_of(self, number: usize) -> bool {
         match self {
-            Self::Network { place, .. } | Self::Reboot { place } => Some(place),
-            _ => None,
+            Self::Network { place, .. } => place == number,
+            Self::Miss { place, .. } | Self::PurgeAndFlush { place } => {
+                [place, teller(place)].contains(&number)
+            }
+            Self::Everywhere { .. } | Self::Flap { .. } => true,
+            _ => false,
         }
-    }
-
-    /// True if it strikes the way to Redis: a node that starts again has its own.
-    pub(crate) const fn cuts_off(self) -> bool {
-        !matches!(self, Self::Reboot { .. })
     }
 }
 
+/// Who purges what the node at this place is to miss.
+pub(crate) const fn teller(place: usize) -> usize {
+    (place + 1) % PLACES
+}
+
 /// Every kind of blow that the schedule draws, for the table: each has to have fallen.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 19] = [
     "delay",
     "drop",
     "half-open up",
@@ -117,6 +141,8 @@ pub(crate) const KINDS: [&str; 17] = [
     "out of memory",
     "keys evicted",
     "node restarted",
+    "purges missed",
+    "purge of everything missed",
 ];
 
 /// All that falls in `time`, by when.
@@ -124,7 +150,7 @@ pub(crate) fn draw(seed: u64, time: Duration) -> Vec<(Duration, Blow)> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut blows = Vec::new();
     let (mut network, mut server) = (Bag::new(9), Bag::new(8));
-    let mut begins = Duration::from_millis(300);
+    let (mut begins, mut cycle) = (Duration::from_millis(300), 0);
     while begins + CYCLE <= time + Duration::from_secs(1) {
         let when = |rng: &mut fastrand::Rng| begins + Duration::from_millis(rng.u64(..STORM));
         for _ in 0..5 {
@@ -137,7 +163,12 @@ pub(crate) fn draw(seed: u64, time: Duration) -> Vec<(Duration, Blow)> {
         }
         let place = rng.usize(..PLACES);
         blows.push((when(&mut rng), Blow::Reboot { place }));
+        let place = rng.usize(..PLACES);
+        let what = [Missed::Keys, Missed::Keys, Missed::Everything][cycle % 3];
+        let when = begins + Duration::from_millis(rng.u64(MISSES));
+        blows.push((when, Blow::Miss { place, what }));
         begins += CYCLE;
+        cycle += 1;
     }
     blows.sort_by_key(|(at, _)| *at);
     blows
@@ -183,7 +214,9 @@ fn at_the_server(kind: usize, rng: &mut fastrand::Rng) -> Blow {
             down: ms(rng, 0..800),
         },
         2 => Blow::Flush,
-        3 => Blow::PurgeAndFlush,
+        3 => Blow::PurgeAndFlush {
+            place: rng.usize(..PLACES),
+        },
         4 => Blow::Kick,
         5 => Blow::Unscript,
         6 => Blow::Pressure {

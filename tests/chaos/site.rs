@@ -85,6 +85,12 @@ impl Spec {
     }
 }
 
+/// Some that live longer than most faults, of the hot ones and the others.
+pub(crate) const LASTING: [usize; 8] = [100, 101, 102, 103, 108, 112, 116, 120];
+
+/// Some that the origin takes its time for, and that are seldom asked for.
+pub(crate) const SLOW: [usize; 12] = [146, 147, 148, 149, 150, 151, 152, 153, 154, 155, 156, 157];
+
 /// A key for a request: half of them go to the few hot keys, of each kind some.
 pub(crate) fn draw(rng: &mut fastrand::Rng) -> usize {
     const HOT: [usize; 28] = [

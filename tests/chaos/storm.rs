@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::shared::PurgeKind;
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -12,7 +13,7 @@ use crate::fault_proxy::Fault;
 use crate::fleet::Fleet;
 use crate::history::Struck;
 use crate::load;
-use crate::schedule::{Blow, PLACES};
+use crate::schedule::{self, Blow, Missed, PLACES};
 use crate::site;
 use crate::support::redis_server::RedisServer;
 
@@ -26,20 +27,13 @@ pub(crate) async fn run(fleet: &Arc<Fleet>, schedule: Vec<(Duration, Blow)>) {
         let (fleet, places) = (Arc::clone(fleet), Arc::clone(&places));
         falling.spawn(async move {
             sleep_until(began + at).await;
-            let _place = match blow.place() {
-                Some(place) if blow.cuts_off() => vec![places[place].lock().await],
-                _ => match blow {
-                    // In order, so that nobody waits for another in a circle.
-                    Blow::Everywhere { .. } | Blow::Flap { .. } => {
-                        let mut all = Vec::new();
-                        for place in places.iter() {
-                            all.push(place.lock().await);
-                        }
-                        all
-                    }
-                    _ => Vec::new(),
-                },
-            };
+            let mut held = Vec::new();
+            // In order, so that nobody waits for another in a circle.
+            for (number, place) in places.iter().enumerate() {
+                if blow.strikes_the_way_of(number) {
+                    held.push(place.lock().await);
+                }
+            }
             strike(&fleet, blow).await;
         });
     }
@@ -94,13 +88,67 @@ async fn strike(fleet: &Fleet, blow: Blow) {
             fleet.reboot(place).await;
             end(fleet, from);
         }
+        Blow::Miss { place, what } => miss(fleet, blow, place, what).await,
+        Blow::PurgeAndFlush { place } => purge_and_flush(fleet, blow, place).await,
         _ => {
             let mut server = fleet.server.lock().await;
             let from = begin(fleet, blow);
-            strike_server(fleet, &mut server, blow).await;
+            strike_server(&mut server, blow).await;
             end(fleet, from);
         }
     }
+}
+
+/// Has a node miss that something was purged, for less than two seconds: after that it takes the
+/// silence for a pause of its own, which is another reason to check what it holds.
+async fn miss(fleet: &Fleet, blow: Blow, place: usize, what: Missed) {
+    let teller = schedule::teller(place);
+    let ask = |place| site::LASTING.map(move |key| load::request(fleet, place, key, 0));
+    join_all(ask(place)).await;
+    let from = begin(fleet, blow);
+    fleet.proxies[place].set(Some(Fault::Drop));
+    match what {
+        Missed::Keys => {
+            let purges = site::LASTING.map(|key| load::purge(fleet, teller, key, PurgeKind::Hard));
+            join_all(purges).await;
+        }
+        Missed::Everything => load::purge_all(fleet, teller).await,
+    }
+    // Else the event of a refresh would tell of it in place of the purge's.
+    join_all(ask(teller)).await;
+    fleet.proxies[place].set(None);
+    end(fleet, from);
+    // It is back within a moment. Some of what it holds lives for seconds yet.
+    for _ in 0..8 {
+        sleep(Duration::from_millis(200)).await;
+        join_all(ask(place)).await;
+    }
+}
+
+/// Has Redis lose purges, among them those of what one node is just fetching and does not hear of:
+/// for what that node then offers there is neither a lease nor a later fence any more.
+async fn purge_and_flush(fleet: &Fleet, blow: Blow, place: usize) {
+    let teller = schedule::teller(place);
+    let purge = |place| site::SLOW.map(move |key| load::purge(fleet, place, key, PurgeKind::Hard));
+    // So that it has to fetch them.
+    join_all(purge(place)).await;
+    let fetches = join_all(site::SLOW.map(|key| load::request(fleet, place, key, 0)));
+    let strike = async {
+        sleep(Duration::from_millis(100)).await;
+        let server = fleet.server.lock().await;
+        let from = begin(fleet, blow);
+        fleet.proxies[place].set(Some(Fault::Drop));
+        let mut rng = fastrand::Rng::new();
+        let others = (0..30).map(|_| {
+            let (place, key) = (rng.usize(..PLACES), site::draw(&mut rng));
+            load::purge(fleet, place, key, PurgeKind::Hard)
+        });
+        tokio::join!(join_all(others), join_all(purge(teller)));
+        tell(&server, &["FLUSHALL"]).await;
+        fleet.proxies[place].set(None);
+        end(fleet, from);
+    };
+    tokio::join!(fetches, strike);
 }
 
 /// Notes a blow before it falls. Its end is not known yet.
@@ -118,7 +166,7 @@ fn end(fleet: &Fleet, at: usize) {
         .note(|notes, now| notes.struck[at].until = now);
 }
 
-async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
+async fn strike_server(server: &mut RedisServer, blow: Blow) {
     match blow {
         Blow::Freeze { lasts } => {
             server.stop();
@@ -131,15 +179,6 @@ async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
             block_in_place(|| server.restart());
         }
         Blow::Flush => tell(server, &["FLUSHALL"]).await,
-        Blow::PurgeAndFlush => {
-            let mut rng = fastrand::Rng::new();
-            let purges = (0..30).map(|_| {
-                let (place, key) = (rng.usize(..PLACES), site::draw(&mut rng));
-                load::purge(fleet, place, key, PurgeKind::Hard)
-            });
-            futures_util::future::join_all(purges).await;
-            tell(server, &["FLUSHALL"]).await;
-        }
         Blow::Kick => {
             tell(server, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
             tell(server, &["CLIENT", "KILL", "TYPE", "normal"]).await;
@@ -170,7 +209,9 @@ async fn strike_server(fleet: &Fleet, server: &mut RedisServer, blow: Blow) {
         Blow::Network { .. }
         | Blow::Flap { .. }
         | Blow::Everywhere { .. }
-        | Blow::Reboot { .. } => unreachable!("it does not strike the server"),
+        | Blow::Reboot { .. }
+        | Blow::Miss { .. }
+        | Blow::PurgeAndFlush { .. } => unreachable!("it does not strike the server"),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct View<'a> {
     pub(crate) fences: HashMap<FetchId, u64>,
     failed: Vec<Vec<&'a Call>>,
     purged: BTreeMap<usize, Vec<(At, At)>>,
+    /// Of each life: when it went over to which era.
+    eras: Vec<Vec<(At, u64)>>,
 }
 
 impl<'a> View<'a> {
@@ -41,12 +43,17 @@ impl<'a> View<'a> {
                 .or_default()
                 .push((purge.began, until));
         }
+        let mut eras = vec![Vec::new(); notes.lives.len()];
+        for era in &notes.eras {
+            eras[era.life].push((era.at, era.era));
+        }
         Self {
             notes,
             entries,
             fences,
             failed,
             purged,
+            eras,
         }
     }
 
@@ -98,11 +105,52 @@ impl<'a> View<'a> {
         varies && (self.lost_keys(since, at) || self.any_failed(since, at))
     }
 
-    /// True if this key was purged by anybody. A purge that was not confirmed may happen any time.
+    /// True if this key was purged by anybody. A purge that was not confirmed may happen any time;
+    /// one of everything happens to each node when that goes over to its era.
     pub(crate) fn purged(&self, key: usize, since: At, until: At) -> bool {
         let purges = self.purged.get(&key);
         let mut purges = purges.into_iter().flatten();
+        let purges_of_all = &self.notes.purges_of_all;
         purges.any(|(began, done)| *began <= until && *done >= since)
+            || (purges_of_all.iter())
+                .any(|purge| purge.began <= until && purge.done.unwrap_or(At::MAX) >= since)
+            || self
+                .eras
+                .iter()
+                .flatten()
+                .any(|(at, _)| (since..=until).contains(at))
+    }
+
+    /// True if this node went over to another era.
+    pub(crate) fn changed_era(&self, life: Life, since: At, until: At) -> bool {
+        let mut eras = self.eras[life].iter();
+        eras.any(|(at, _)| (since..=until).contains(at))
+    }
+
+    /// True if this node knew of an older era than others, and Redis may have lost the newer one: it
+    /// learns of that with the next heartbeat of who knows it. Until then it purges what is stored
+    /// in the older one, and what the others store stays as it is.
+    pub(crate) fn is_behind(&self, life: Life, at: At) -> bool {
+        const LOST: At = 10_000 * MILLI;
+        let known = |eras: &Vec<(At, u64)>| {
+            let until_then = eras.iter().filter(|(when, _)| *when <= at);
+            until_then.map(|(_, era)| *era).max().unwrap_or(0)
+        };
+        let newest = self.eras.iter().map(known).max();
+        newest > Some(known(&self.eras[life])) && self.lost_keys(at.saturating_sub(LOST), at)
+    }
+
+    /// The era that a call was made in: what was purged with everything before is nothing to it.
+    /// `None` if the node went over to another one at about that time.
+    fn era(&self, call: &Call) -> Option<u64> {
+        const ABOUT: At = 5 * MILLI;
+        let until = call.over.unwrap_or(At::MAX).saturating_add(ABOUT);
+        if self.changed_era(call.life, call.sent.saturating_sub(ABOUT), until) {
+            return None;
+        }
+        let eras = self.eras[call.life].iter();
+        let before = eras.filter(|(at, _)| *at <= call.sent);
+        Some(before.map(|(_, era)| *era).max().unwrap_or(0))
     }
 
     /// True if this node's subscription broke or came back.
@@ -132,6 +180,17 @@ impl<'a> View<'a> {
         stored.collect()
     }
 
+    /// The calls about each entry of one era, in the order in which they were sent.
+    pub(crate) fn calls_in_eras(&self) -> BTreeMap<(EntryId, u64), Vec<&'a Call>> {
+        let mut calls = BTreeMap::<_, Vec<_>>::new();
+        for call in &self.notes.calls {
+            if let Some(era) = self.era(call) {
+                calls.entry((call.id, era)).or_default().push(call);
+            }
+        }
+        calls
+    }
+
     /// The calls about each entry, in the order in which they were sent.
     pub(crate) fn calls(&self) -> BTreeMap<EntryId, Vec<&'a Call>> {
         let mut calls = BTreeMap::<_, Vec<_>>::new();
@@ -158,6 +217,9 @@ impl<'a> View<'a> {
             lines.push((serve.asked, format!("{serve:?}")));
         }
         for purge in notes.purges.iter().filter(|purge| about(purge.key)) {
+            lines.push((purge.began, format!("{purge:?}")));
+        }
+        for purge in &notes.purges_of_all {
             lines.push((purge.began, format!("{purge:?}")));
         }
         let of_key = |called: &EntryId| {

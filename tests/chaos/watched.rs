@@ -11,7 +11,7 @@ use bellwether::shared::{
 };
 use bytes::Bytes;
 
-use crate::history::{Call, Deed, Heard, History, Life, Seen};
+use crate::history::{Call, Deed, Era, Heard, History, Life, Seen};
 use crate::origin;
 
 pub(crate) struct Watched {
@@ -145,7 +145,17 @@ impl SharedTier for Watched {
     }
 
     fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
-        self.inner.purge_all(within)
+        Box::pin(async move {
+            let fence = self.inner.purge_all(within).await?;
+            self.history.note(|notes, _| {
+                // There is one at a time: see `load::purge_all`.
+                let mut purges = notes.purges_of_all.iter_mut().rev();
+                if let Some(purge) = purges.find(|purge| purge.life == self.life) {
+                    purge.fence = Some(fence.get());
+                }
+            });
+            Ok(fence)
+        })
     }
 
     fn subscribe(&self, listener: Weak<dyn Listener>) {
@@ -173,6 +183,11 @@ impl Listener for Ear {
             return;
         };
         let life = self.life;
+        if let TierEvent::PurgedAll { fence } = event {
+            let era = fence.get();
+            self.history
+                .note(|notes, at| notes.eras.push(Era { life, at, era }));
+        }
         // `Lost` holds from the moment at which it may be acted upon, all others from when they were.
         if event == TierEvent::Lost {
             let note = |at| Heard { life, at, event };

@@ -30,8 +30,9 @@ pub(crate) async fn flushall_or_restart_empty() {
         let (_, issued) = lease.split_once(':').expect("token and fence");
         let issued: u64 = issued.parse().expect("a fence");
         if restart {
-            redis.restart();
+            redis.kill();
             node.until_up(false).await;
+            redis.restart();
             node.until_up(true).await;
             store = Store::of(&redis).await;
         } else {

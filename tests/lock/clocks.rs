@@ -24,7 +24,7 @@ impl Shifted {
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-o"])
             .arg(&library)
-            .args([source, "-ldl"])
+            .arg(source)
             .status()
             .expect("cc, which links Rust programs, too");
         assert!(built.success());

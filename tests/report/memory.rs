@@ -1,6 +1,6 @@
 //! How much a server may hold, and what it does then.
 
-use crate::support::redis_server::{RedisServer, run};
+use crate::support::redis_server::{RedisServer, run, try_run};
 use crate::{advice, no_problem, paste, problem, report};
 
 #[tokio::test]
@@ -51,12 +51,14 @@ async fn a_full_server_that_evicts_nothing_is_a_problem_until_it_does() {
     let server = RedisServer::with(&["--maxmemory", "3mb"]);
     let long = "x".repeat(100_000);
     let mut number = 0;
-    while crate::support::redis_server::try_run::<()>(&server, &["SET", &number.to_string(), &long])
+    while try_run::<()>(&server, &["SET", &number.to_string(), &long])
         .await
         .is_ok()
     {
         number += 1;
     }
+    // What the connection took that filled it up is free again; that is no room for others.
+    run::<()>(&server, &["CONFIG", "SET", "maxmemory", "2mb"]).await;
     let said = report(&server.url()).await;
     let finding = problem(&said);
     assert!(finding.what().contains("is full"), "{finding}");

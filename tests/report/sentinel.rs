@@ -2,6 +2,7 @@
 
 use crate::support::redis_sentinel::Sentinels;
 use crate::support::redis_server::{RedisServer, run};
+use crate::support::redis_version::{CHANNEL_RULES, applies, version};
 use crate::{advice, no_problem, nothing_about, nothing_at_all, paste, problem, report};
 
 #[tokio::test]
@@ -10,7 +11,8 @@ async fn a_good_watch_is_described_and_what_is_missing_is_advised() {
     let said = report(&watch.url()).await;
     assert_eq!(said.findings().count(), 0, "{said}");
     let text = said.to_string();
-    let master = format!("127.0.0.1:{}: Redis 7.", watch.servers[0].port());
+    let (port, shown) = (watch.servers[0].port(), version().shown_to_the_least());
+    let master = format!("127.0.0.1:{port}: {shown}");
     for words in [
         "master mymaster, 3 of the 3 that the URL names answer; watching: 3, quorum 2; replicas: 1",
         &master,
@@ -94,6 +96,9 @@ async fn a_sentinel_that_is_away_is_advice_and_all_of_them_a_problem() {
 
 #[tokio::test]
 async fn one_sentinel_is_too_few_and_its_missing_rights_are_named() {
+    if !applies(CHANNEL_RULES, "sentinels have users") {
+        return;
+    }
     let master = RedisServer::start();
     let file = format!(
         "sentinel monitor mymaster 127.0.0.1 {} 1\nuser watcher on >PASSWORD resetchannels -@all\n",

@@ -6,6 +6,7 @@ use crate::claims;
 use crate::support::faults::call;
 use crate::support::redis_bench::RedisBench;
 use crate::support::redis_server::{RedisServer, run};
+use crate::support::redis_version::{FREE_HELLO, version};
 use crate::support::*;
 
 mod as_the_least_user {
@@ -67,6 +68,26 @@ async fn without_any_one_of_the_rights_something_fails() {
         let url = format!("redis://{user}:PASSWORD@127.0.0.1:{}", server.port());
         let tier = RedisTier::connect(&url).await.unwrap();
         assert!(!tier.is_up() || !does_all(&tier).await, "without {without}");
+    }
+}
+
+#[tokio::test]
+async fn the_default_user_needs_no_right_but_before_redis_7_that_to_hello() {
+    for (rights, enough) in [
+        (&["-@all"][..], version().has(FREE_HELLO)),
+        (&["-@all", "+hello"], true),
+    ] {
+        let server = RedisServer::start();
+        let mut words = vec!["ACL", "SETUSER", "bellwether"];
+        words.extend(self::rights("bellwether"));
+        run::<()>(&server, &words).await;
+        // Every login begins as this user.
+        let words = [&["ACL", "SETUSER", "default", "off"][..], rights].concat();
+        run::<()>(&server, &words).await;
+        let url = format!("redis://bellwether:PASSWORD@127.0.0.1:{}", server.port());
+        let tier = RedisTier::connect(&url).await.expect("no error");
+        assert_eq!(tier.is_up(), enough, "{rights:?}");
+        assert!(!enough || does_all(&tier).await);
     }
 }
 

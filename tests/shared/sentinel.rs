@@ -18,10 +18,12 @@ async fn connect(sentinels: &Sentinels) -> RedisTier {
     tier
 }
 
-/// How many connections this crate has to a server. Of all who are there, only it speaks RESP3.
+/// How many connections this crate has to a server. Of all who are there, only it is this user.
 async fn connections(server: &RedisServer) -> usize {
     let list: String = run(server, &["CLIENT", "LIST"]).await;
-    list.lines().filter(|line| line.contains("resp=3")).count()
+    list.lines()
+        .filter(|line| line.contains("user=bellwether"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::redis_cluster::{Cluster, NODE_TIMEOUT, slot_of};
 use crate::support::redis_server::run;
+use crate::support::redis_version::{SHARD_CHANNELS, applies, version};
 use crate::support::*;
 
 /// Who hears for this long speaks; some more, for a heartbeat and a busy machine.
@@ -225,6 +226,9 @@ async fn go_by_shards(cluster: &Cluster, speaker: &RedisTier, diaries: &[&Diary]
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_stay_with_their_master_and_reach_every_node() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     let (first, second) = (join(&cluster).await, join(&cluster).await);
     let diaries = [Diary::of(&first), Diary::of(&second)];
@@ -271,6 +275,9 @@ async fn events_stay_with_their_master_and_reach_every_node() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_whose_channel_is_elsewhere_tells_all() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     let tier = join(&cluster).await;
     let diary = Diary::of(&tier);
@@ -302,6 +309,9 @@ async fn a_script_whose_channel_is_elsewhere_tells_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_move_from_master_to_master_and_no_event_is_lost_without_a_word() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     let (speaker, hearer) = (join(&cluster).await, join(&cluster).await);
     let diary = Diary::of(&hearer);
@@ -351,6 +361,9 @@ async fn channels_move_from_master_to_master_and_no_event_is_lost_without_a_word
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_takes_over_and_no_event_is_lost_without_a_word() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let mut cluster = Cluster::with(&["--cluster-require-full-coverage", "no"]).await;
     let (speaker, hearer) = (join(&cluster).await, join(&cluster).await);
     let diary = Diary::of(&hearer);
@@ -395,6 +408,9 @@ async fn a_replica_takes_over_and_no_event_is_lost_without_a_word() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_cut_off_from_the_channels_is_told_so() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     let (speaker, hearer) = (join(&cluster).await, join(&cluster).await);
     let diary = Diary::of(&hearer);
@@ -420,6 +436,9 @@ async fn whoever_is_cut_off_from_the_channels_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_hear_the_channels_checks_every_second_and_speaks_to_all() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     for node in &cluster.nodes {
         let mut words = vec!["ACL", "SETUSER", "deaf"];
@@ -453,6 +472,9 @@ async fn who_may_not_hear_the_channels_checks_every_second_and_speaks_to_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_only_hear_them_speaks_to_all() {
+    if !applies(SHARD_CHANNELS, "clusters have channels for each shard") {
+        return;
+    }
     let cluster = Cluster::start().await;
     for node in &cluster.nodes {
         run::<()>(node, &["ACL", "SETUSER", "bellwether", "-spublish"]).await;
@@ -463,7 +485,10 @@ async fn who_may_only_hear_them_speaks_to_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_know_no_such_channels_tell_all_and_nobody_doubts() {
     // As those before Redis 7.
-    let cluster = Cluster::with(&["--rename-command", "SSUBSCRIBE", ""]).await;
+    let cluster = match version().has(SHARD_CHANNELS) {
+        true => Cluster::with(&["--rename-command", "SSUBSCRIBE", ""]).await,
+        false => Cluster::start().await,
+    };
     say_all_to_all(&cluster).await;
 }
 

@@ -10,8 +10,8 @@ use crate::claims;
 use crate::support::faults::{call, store};
 use crate::support::proxy::Proxy;
 use crate::support::redis_bench::RedisBench;
-use crate::support::redis_server::{RedisServer, run};
-use crate::support::{SECOND, until, within};
+use crate::support::redis_server::{RedisServer, run, try_run};
+use crate::support::{SECOND, rights, until, within};
 
 /// One that vouches for servers and clients.
 struct Authority {
@@ -52,27 +52,34 @@ fn server(authority: &Authority, strict: bool) -> (RedisServer, u16, tempfile::T
 
 fn server_with(authority: &Authority, more: &[&str]) -> (RedisServer, u16, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
+    let (port, set) = settings(authority, dir.path());
+    let words = set.iter();
+    let words = words.flat_map(|(name, value)| [format!("--{name}"), value.clone()]);
+    let words: Vec<_> = words.collect();
+    let mut options: Vec<_> = words.iter().map(String::as_str).collect();
+    options.extend(more);
+    (RedisServer::with(&options), port, dir)
+}
+
+/// What a server is to be told to speak TLS, its files in `dir`, and the port.
+fn settings(authority: &Authority, dir: &Path) -> (u16, [(&'static str, String); 4]) {
     let (certificate, key) = authority.vouch_for("127.0.0.1");
     let file = |name: &str, text: &str| {
-        let path: &Path = dir.path();
-        let path = path.join(name);
+        let path = dir.join(name);
         std::fs::write(&path, text).unwrap();
         path.into_os_string().into_string().unwrap()
     };
-    let files = [
-        file("cert", &certificate),
-        file("key", &key),
-        file("ca", &authority.pem),
-    ];
     // Below 55536: the bus of a cluster has a port that is larger by 10000.
     let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let ports = std::iter::repeat_with(|| free().local_addr().unwrap().port());
     let port = { ports }.find(|port| *port < 55_536).unwrap();
-    let mut options = vec!["--tls-cert-file", &files[0], "--tls-key-file", &files[1]];
-    let text = port.to_string();
-    options.extend(["--tls-ca-cert-file", &files[2], "--tls-port", &text]);
-    options.extend(more);
-    (RedisServer::with(&options), port, dir)
+    let set = [
+        ("tls-cert-file", file("cert", &certificate)),
+        ("tls-key-file", file("key", &key)),
+        ("tls-ca-cert-file", file("ca", &authority.pem)),
+        ("tls-port", port.to_string()),
+    ];
+    (port, set)
 }
 
 fn url(port: u16) -> String {
@@ -210,4 +217,72 @@ async fn a_cluster_is_reached_over_tls_at_the_ports_that_it_names() {
     for (node, ..) in &nodes {
         assert!(run::<u64>(node, &["DBSIZE"]).await > 0, "{tier:?}");
     }
+}
+
+/// How many connections of a tier there are, by its user.
+async fn connections(server: &RedisServer) -> usize {
+    let list: String = run(server, &["CLIENT", "LIST"]).await;
+    let ours = list.lines().filter(|line| line.contains("user=bellwether"));
+    ours.count()
+}
+
+#[tokio::test]
+async fn a_sentinel_and_the_masters_that_it_names_are_reached_over_tls() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    // Among themselves, too: so what the sentinel names are the ports for TLS.
+    let mut words = vec!["--tls-auth-clients", "no", "--tls-replication", "yes"];
+    words.extend(["--user", "bellwether"]);
+    words.extend(rights("bellwether"));
+    let (master, port, _master) = server_with(&authority, &words);
+    let text = port.to_string();
+    words.extend(["--replicaof", "127.0.0.1", &text]);
+    let (replica, _, _replica) = server_with(&authority, &words);
+    let watch = |voucher: &Authority| {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, set) = settings(voucher, dir.path());
+        let mut file = format!("sentinel monitor mymaster 127.0.0.1 {text} 1\n");
+        file += "tls-auth-clients no\ntls-replication yes\n";
+        for (name, value) in set {
+            file += &format!("{name} {value}\n");
+        }
+        // It has to reach the servers, whoever vouches for itself.
+        let trusted = dir.path().join("ca");
+        std::fs::write(trusted, authority.pem.clone() + &voucher.pem).unwrap();
+        let url = format!("rediss+sentinel://bellwether:PASSWORD@127.0.0.1:{port}/mymaster");
+        (RedisServer::sentinel(&file), url, dir)
+    };
+    let connect = async |url: &str| {
+        let builder = RedisTier::builder(url).ca_certificate(authority.pem.as_str());
+        builder.connect().await.expect("no error")
+    };
+    {
+        // Nobody that we trust vouches for this one, so it is not asked.
+        let (_strange, url, _dir) = watch(&stranger);
+        assert!(!connect(&url).await.is_up());
+    }
+    let (sentinel, url, _dir) = watch(&authority);
+    let tier = connect(&url).await;
+    assert!(tier.is_up());
+    store(&tier, "b").await;
+    assert_eq!(
+        (connections(&master).await, connections(&replica).await),
+        (2, 0)
+    );
+
+    let failed_over = async {
+        while try_run::<()>(&sentinel, &["SENTINEL", "FAILOVER", "mymaster"])
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(SECOND / 20).await;
+        }
+        while connections(&replica).await != 2 || !tier.is_up() {
+            tokio::time::sleep(SECOND / 20).await;
+        }
+    };
+    within("the failover", failed_over).await;
+    let before: u64 = run(&replica, &["DBSIZE"]).await;
+    store(&tier, "c").await;
+    assert!(run::<u64>(&replica, &["DBSIZE"]).await > before);
+    assert_eq!(connections(&master).await, 0);
 }

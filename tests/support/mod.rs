@@ -24,6 +24,8 @@ pub mod redis_cluster;
 pub mod redis_sentinel;
 #[cfg(feature = "redis")]
 pub mod redis_server;
+#[cfg(feature = "redis")]
+pub mod redis_version;
 pub(crate) mod report;
 pub mod shared;
 
@@ -40,7 +42,12 @@ pub fn rights(user: &str) -> Vec<&'static str> {
     let guide = include_str!("../../src/docs/redis.md");
     let begins = format!("user {user} ");
     let line = guide.lines().find_map(|line| line.strip_prefix(&begins));
-    line.expect("the guide has it").split(' ').collect()
+    let mut words: Vec<_> = line.expect("the guide has it").split(' ').collect();
+    if !redis_version::version().has(redis_version::CHANNEL_RULES) {
+        // As the guide says of them.
+        words.retain(|word| *word != "resetchannels" && !word.starts_with('&'));
+    }
+    words
 }
 
 /// What the guide adds for clusters.
@@ -49,7 +56,11 @@ pub fn rights_in_a_cluster() -> Vec<&'static str> {
     let guide = include_str!("../../src/docs/redis.md");
     let line = guide.lines().find(|line| line.starts_with("+cluster"));
     let more = line.expect("the guide has it").split(' ');
-    rights("bellwether").into_iter().chain(more).collect()
+    let mut words: Vec<_> = rights("bellwether").into_iter().chain(more).collect();
+    if !redis_version::version().has(redis_version::SHARD_CHANNELS) {
+        words.retain(|word| !["+ssubscribe", "+spublish"].contains(word));
+    }
+    words
 }
 
 /// Waits until `done`, or panics saying what it waited for.

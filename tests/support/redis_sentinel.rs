@@ -7,6 +7,7 @@ use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::redis_server::{RedisServer, run, try_run};
+use super::redis_version::{CHANNEL_RULES, version};
 use super::rights;
 
 /// After this long without an answer, a sentinel holds a server for dead.
@@ -32,9 +33,13 @@ impl Sentinels {
             "sentinel monitor mymaster 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds mymaster {}\n\
              sentinel failover-timeout mymaster 5000\n\
-             user watcher {}\n",
+             {}\n",
             DOWN_AFTER.as_millis(),
-            rights("watcher").join(" ")
+            if have_users() {
+                format!("user watcher {}", rights("watcher").join(" "))
+            } else {
+                String::new()
+            }
         );
         let sentinels: Vec<_> = (0..3).map(|_| RedisServer::sentinel(&file)).collect();
         for sentinel in &sentinels {
@@ -55,8 +60,12 @@ impl Sentinels {
             .map(|one| format!("127.0.0.1:{}", one.port()))
             .collect();
         let hosts = hosts.join(",");
-        let theirs = "sentinel_user=watcher&sentinel_password=PASSWORD";
-        format!("redis+sentinel://bellwether:PASSWORD@{hosts}/mymaster?{theirs}")
+        let theirs = if have_users() {
+            "?sentinel_user=watcher&sentinel_password=PASSWORD"
+        } else {
+            ""
+        };
+        format!("redis+sentinel://bellwether:PASSWORD@{hosts}/mymaster{theirs}")
     }
 
     /// Has the sentinels make the replica the master, and returns when one of them says it is.
@@ -77,6 +86,11 @@ impl Sentinels {
         let (_, port): (String, u16) = run(&self.sentinels[sentinel], &words).await;
         port
     }
+}
+
+/// Sentinels have users since access rules know channels.
+fn have_users() -> bool {
+    version().has(CHANNEL_RULES)
 }
 
 async fn knows_all(sentinel: &RedisServer) -> bool {

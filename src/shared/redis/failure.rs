@@ -94,12 +94,21 @@ impl From<RedisError> for Failure {
             return Self::Foreign("the key holds another type of value".into());
         }
         let plain = matches!(error.kind(), ErrorKind::Server(kind) if kind == ServerErrorKind::ResponseError);
-        if plain && text.contains("user_script") {
+        if plain && text.contains("user_script") && !is_of_the_server(&text) {
             // The script stumbled over a field that is not what it writes itself.
             return Self::Foreign(text);
         }
         Self::Refused(error)
     }
+}
+
+/// True if a command in a script failed because the server does not do its work, before Redis 7:
+/// `ERR Error running script (…): @user_script:14: @user_script: 14: -READONLY You can't write…`.
+fn is_of_the_server(text: &str) -> bool {
+    let wrapped = text.split_once("user_script: ");
+    let code = wrapped.and_then(|(_, rest)| rest.split_once(": -"));
+    // What is stored is to blame for plain errors: a field that is no number.
+    code.is_some_and(|(_, error)| !error.starts_with("ERR"))
 }
 
 impl From<Failure> for Error {
@@ -116,6 +125,55 @@ impl From<Failure> for Error {
             Failure::Elsewhere(_) => Self::unavailable("the entry moves to another node of redis"),
             Failure::Late => Self::unavailable("redis did not answer in time"),
             Failure::Held => Self::unavailable("redis is out of reach"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: &str) -> Failure {
+        let value = redis::parse_redis_value(format!("-{error}\r\n").as_bytes());
+        Failure::from(value.unwrap().extract_error().expect_err("it is one"))
+    }
+
+    #[test]
+    fn the_error_of_a_command_in_a_script_is_told_from_one_of_what_is_stored() {
+        // As Redis 6.0 says it, and as 7.0 does.
+        let wrapped = |line: &str| {
+            said(&format!(
+                "ERR Error running script (call to f_38ab): @user_script:14: @user_script: 14: {line}"
+            ))
+        };
+        let since = |line: &str| said(&format!("{line} script: 38ab, on @user_script:14."));
+        for line in [
+            "READONLY You can't write against a read only replica.",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "NOREPLICAS Not enough good replicas to write.",
+            "MISCONF Redis is configured to save RDB snapshots",
+        ] {
+            let (before, since) = (wrapped(&format!("-{line}")), since(line));
+            assert!(matches!(before, Failure::Refused(_)), "{before:?}");
+            assert!(matches!(since, Failure::Refused(_)), "{since:?}");
+        }
+        for line in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR value is not an integer or out of range",
+        ] {
+            let (before, since) = (wrapped(&format!("-{line}")), since(line));
+            assert!(matches!(before, Failure::Foreign(_)), "{before:?}");
+            assert!(matches!(since, Failure::Foreign(_)), "{since:?}");
+        }
+        let stumbled = "attempt to compare nil with number";
+        let before = said(&format!(
+            "ERR Error running script (call to f_38ab): @user_script:7: user_script:7: {stumbled} "
+        ));
+        let since = said(&format!(
+            "ERR user_script:7: {stumbled} script: 38ab, on @user_script:7."
+        ));
+        for failure in [before, since] {
+            assert!(matches!(failure, Failure::Foreign(_)), "{failure:?}");
         }
     }
 }

@@ -60,7 +60,7 @@ fn before<'a>(calls: &[&'a Call], what: impl Fn(&Call) -> Option<u64>) -> Vec<(&
     all
 }
 
-/// Fences of an entry strictly rise, over expiry, eviction, flush and restart: who asks after a
+/// Fences of an entry strictly rise, over expiry, eviction, flush, restart and purges of everything: who asks after a
 /// fence was issued is given a larger one, and no two refreshes or purges are given the same.
 pub(super) fn rise(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("fences strictly rise");
@@ -94,10 +94,10 @@ pub(super) fn rise(view: &View<'_>) -> Finding {
 
 /// Nothing is stored under a fence once a larger one was issued, be it to a refresh or a purge:
 /// so no older response replaces a newer one, and nothing that was fetched before a purge is
-/// stored after it.
+/// stored after it. (Who has not heard of a purge of everything stores where nobody else looks.)
 pub(super) fn no_late_writer_is_stored(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("no late writer is stored");
-    for (id, calls) in view.calls() {
+    for ((id, _), calls) in view.calls_in_eras() {
         for (call, largest) in before(&calls, issued) {
             let Some(fence) = stored(call) else { continue };
             let wrong = (fence < largest)
@@ -112,7 +112,7 @@ pub(super) fn no_late_writer_is_stored(view: &View<'_>) -> Finding {
 /// one, a later one, or none.
 pub(super) fn reads_never_go_back(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("what the tier shows never goes back");
-    for (id, calls) in view.calls() {
+    for ((id, _), calls) in view.calls_in_eras() {
         let known = |call: &Call| read(call).or_else(|| stored(call));
         for (call, largest) in before(&calls, known) {
             let Some(version) = read(call) else { continue };

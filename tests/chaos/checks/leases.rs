@@ -20,7 +20,8 @@ struct Held {
 /// the loss of keys.
 pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
     let mut finding = Finding::of("one lease at a time");
-    for (id, calls) in view.calls() {
+    let of_all_eras = view.calls();
+    for ((id, _), calls) in view.calls_in_eras() {
         let mut ends = HashMap::new();
         for call in &calls {
             if let Some(token) = ended(call) {
@@ -38,7 +39,11 @@ pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
             {
                 let overlap = call.sent > lease.since && answered < lease.until;
                 let taken = view.lost_keys(lease.since.saturating_sub(1_000_000), answered)
-                    || purged(&calls, lease.since.saturating_sub(10_000_000), answered);
+                    || purged(
+                        &of_all_eras[&id],
+                        lease.since.saturating_sub(10_000_000),
+                        answered,
+                    );
                 let wrong = (overlap && !taken)
                     .then(|| format!("granted while {} was held: {call:?}", lease.token));
                 finding.case_of(call.sent, id, view, wrong);

@@ -9,6 +9,7 @@ mod lifetimes;
 mod order;
 mod origin_calls;
 mod purges;
+mod purges_of_all;
 #[cfg(test)]
 mod tests;
 mod ttls;
@@ -88,6 +89,7 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Finding> {
         order::no_node_goes_back(view),
     ];
     findings.extend(purges::nothing_purged_is_served(view));
+    findings.extend(purges_of_all::nothing_from_before_is_served(view));
     findings.extend([
         lifetimes::nothing_outlives_its_windows(view),
         deadlines::redis_costs_no_more_than_its_budget(view),

@@ -25,7 +25,8 @@ struct Newest {
 ///
 /// Older is what bears the smaller fence. What never reached the tier has none, and goes by the
 /// time at which its fetch began, with doubt. A purge takes that away without regard to its age,
-/// so there the order begins anew.
+/// so there the order begins anew; one of everything also without regard to its fence, since others
+/// may have gone on before this node heard of it.
 ///
 /// Keys that vary are left out: variants under two rules are two things.
 pub(super) fn no_node_goes_back(view: &View<'_>) -> Finding {
@@ -57,7 +58,8 @@ pub(super) fn no_node_goes_back(view: &View<'_>) -> Finding {
             let wrong = newest.is_newer_than(view, serve).filter(|newer| {
                 // A purge is the end of what it strikes, wherever it began.
                 let since = view.notes.fetches[*newer].start;
-                let fenced = view.fences.contains_key(newer);
+                let fenced = view.fences.contains_key(newer)
+                    && !view.changed_era(life, since, serve.answered);
                 fenced || !view.purged(key, since, serve.answered)
             });
             let wrong = wrong.map(|newer| {

@@ -19,6 +19,9 @@ const PROMPT: At = 100 * MILLI;
 /// - on a node that was cut off and is back: once its subscription is, if Redis answers it, and
 ///   has not itself lost the purge;
 /// - on a node that nothing is wrong with: a moment after the call has returned.
+///
+/// Not so if it was purged where a purge of everything had been missed that Redis has lost: a hole
+/// of one heartbeat, see [`View::is_behind`].
 pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
     let mut here = Finding::of("nothing purged is served where it was purged");
     let mut told = Finding::of("nothing purged is served by who was told");
@@ -42,10 +45,11 @@ pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
             if known.told(purge, serve) {
                 told.case(serve.asked, serve.key, wrong());
             }
-            if purge.life != serve.life && known.is_back(view, purge, serve) {
+            let elsewhere = purge.confirmed && purge.life != serve.life;
+            if elsewhere && known.hearing.is_back(view, purge.began, done, serve) {
                 back.case(serve.asked, serve.key, wrong());
             }
-            if purge.confirmed && purge.life != serve.life && is_calm(view, purge, serve) {
+            if elsewhere && is_calm(view, purge.began, done, serve) {
                 calm.case(serve.asked, serve.key, wrong());
             }
         }
@@ -60,11 +64,10 @@ fn serves_purged(serve: &Serve, fetch: &Fetch, purge: &Purge) -> Option<String> 
 }
 
 /// The moment after a purge in which nothing was wrong with anything.
-fn is_calm(view: &View<'_>, purge: &Purge, serve: &Serve) -> bool {
-    let Some(done) = purge.done else { return false };
+pub(super) fn is_calm(view: &View<'_>, began: At, done: At, serve: &Serve) -> bool {
     // A fault of before may have left something to recover from.
-    let since = purge.began.saturating_sub(2_500 * MILLI);
-    done + PROMPT + view.stalled(purge.began, serve.asked) < serve.asked
+    let since = began.saturating_sub(2_500 * MILLI);
+    done + PROMPT + view.stalled(began, serve.asked) < serve.asked
         && view.notes.lives[serve.life].1 < since
         && !view.stormy(since, serve.answered)
         && !view.failed(serve.life, since, serve.answered)
@@ -77,8 +80,7 @@ struct Known<'a> {
     fences: HashMap<(Life, At), u64>,
     /// When a node was told of a purge, by its fence.
     told: HashMap<(Life, u64), At>,
-    /// The gaps of each life: when it ended, and until when it then heard.
-    hearing: Vec<Vec<(At, At)>>,
+    hearing: Hearing,
 }
 
 impl<'a> Known<'a> {
@@ -86,7 +88,9 @@ impl<'a> Known<'a> {
         let notes = view.notes;
         let mut purges = BTreeMap::<_, Vec<_>>::new();
         for purge in &notes.purges {
-            purges.entry(purge.key).or_default().push(purge);
+            if !view.is_behind(purge.life, purge.began) {
+                purges.entry(purge.key).or_default().push(purge);
+            }
         }
         let mut fences = HashMap::new();
         for call in &notes.calls {
@@ -107,23 +111,17 @@ impl<'a> Known<'a> {
                 fences.insert((purge.life, purge.began), fence);
             }
         }
-        let (mut told, mut hearing) = (HashMap::new(), vec![Vec::new(); notes.lives.len()]);
+        let mut told = HashMap::new();
         for heard in &notes.heard {
-            let gaps: &mut Vec<(At, At)> = &mut hearing[heard.life];
-            match heard.event {
-                TierEvent::Purged { fence, .. } => {
-                    told.entry((heard.life, fence.get())).or_insert(heard.at);
-                }
-                TierEvent::Resumed => gaps.push((heard.at, At::MAX)),
-                TierEvent::Lost => gaps.iter_mut().for_each(|gap| gap.1 = gap.1.min(heard.at)),
-                _ => {}
+            if let TierEvent::Purged { fence, .. } = heard.event {
+                told.entry((heard.life, fence.get())).or_insert(heard.at);
             }
         }
         Self {
             purges,
             fences,
             told,
-            hearing,
+            hearing: Hearing::new(view),
         }
     }
 
@@ -132,17 +130,35 @@ impl<'a> Known<'a> {
         let told = fence.and_then(|fence| self.told.get(&(serve.life, *fence)));
         told.is_some_and(|told| *told < serve.asked)
     }
+}
 
-    fn is_back(&self, view: &View<'_>, purge: &Purge, serve: &Serve) -> bool {
-        let Some(done) = purge.done.filter(|_| purge.confirmed) else {
-            return false;
-        };
-        let mut gaps = self.hearing[serve.life].iter();
+/// The gaps of each life: when it ended, and until when it then heard.
+pub(super) struct Hearing(Vec<Vec<(At, At)>>);
+
+impl Hearing {
+    pub(super) fn new(view: &View<'_>) -> Self {
+        // A node that starts knows nothing of before.
+        let lives = view.notes.lives.iter();
+        let mut hearing: Vec<_> = lives.map(|(_, began)| vec![(*began, At::MAX)]).collect();
+        for heard in &view.notes.heard {
+            let gaps = &mut hearing[heard.life];
+            match heard.event {
+                TierEvent::Resumed => gaps.push((heard.at, At::MAX)),
+                TierEvent::Lost => gaps.iter_mut().for_each(|gap| gap.1 = gap.1.min(heard.at)),
+                _ => {}
+            }
+        }
+        Self(hearing)
+    }
+
+    /// True if the node of `serve` began to hear after this purge, and Redis has not lost it.
+    pub(super) fn is_back(&self, view: &View<'_>, began: At, done: At, serve: &Serve) -> bool {
+        let mut gaps = self.0[serve.life].iter();
         let back = gaps
             .any(|(since, until)| done < *since && *since < serve.asked && serve.answered < *until);
         // A flight that others of its node began may have found Redis not answering yet.
         let since = serve.asked.saturating_sub(300 * MILLI);
         back && !view.failed(serve.life, since, serve.answered)
-            && !view.lost_keys(purge.began, serve.answered)
+            && !view.lost_keys(began, serve.answered)
     }
 }

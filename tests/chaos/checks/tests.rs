@@ -8,8 +8,8 @@ use bellwether::shared::{Committed, EntryId, Fence, Grant, PurgeKind, TierEvent,
 use crate::checks::{Finding, all};
 use crate::fault_proxy::Fault;
 use crate::history::{
-    At, BodyEnd, Call, Deed, Fetch, Heard, How, Life, Notes, Purge, Reply, Sample, Seen, Serve,
-    Struck,
+    At, BodyEnd, Call, Deed, Era, Fetch, Heard, How, Life, Notes, Purge, PurgeAll, Reply, Sample,
+    Seen, Serve, Struck,
 };
 use crate::schedule::Blow;
 use crate::view::{MILLI, View};
@@ -260,6 +260,92 @@ fn what_was_purged_is_seen_wherever_it_is_served() {
     assert_eq!(calm, ["nothing purged is served by anybody, in calm"]);
     // Nobody can know yet.
     assert_eq!(purged(1, at + 10 * MILLI, &|_| {}), [""; 0]);
+}
+
+/// One of everything, and what the node says that it was told of it.
+fn purge_all(notes: &mut Notes, life: Life, began: At, fence: u64) {
+    notes.purges_of_all.push(PurgeAll {
+        life,
+        began,
+        done: Some(began + 3 * MILLI),
+        fence: Some(fence),
+    });
+}
+
+fn hear_of_all(notes: &mut Notes, life: Life, at: At, era: u64) {
+    let fence = Fence::new(era);
+    let event = TierEvent::PurgedAll { fence };
+    notes.eras.push(Era { life, at, era });
+    notes.heard.push(Heard { life, at, event });
+}
+
+#[test]
+fn what_is_from_before_a_purge_of_everything_is_seen_wherever_it_is_served() {
+    let at = BEGIN + 100 * MILLI;
+    let purged = |by: Life, served: At, then: &dyn Fn(&mut Notes)| {
+        with(|notes| {
+            purge_all(notes, by, at, 150);
+            notes.serves.retain(|serve| serve.asked < at);
+            notes.serves.push(serve(0, served, How::Hit, 0));
+            then(notes);
+        })
+    };
+    let claim = |place: &str| format!("nothing older than a purge of all is served {place}");
+    let here = purged(0, at + 10 * MILLI, &|_| {});
+    assert_eq!(here, [claim("where it was")]);
+    // Or of a later one.
+    for era in [150, 151] {
+        let told = purged(1, at + 10 * MILLI, &|notes| {
+            hear_of_all(notes, 0, at + 5 * MILLI, era);
+        });
+        assert_eq!(told, [claim("by who was told")], "{era}");
+    }
+    let earlier = purged(1, at + 10 * MILLI, &|notes| {
+        hear_of_all(notes, 0, at + 5 * MILLI, 149);
+    });
+    assert_eq!(earlier, [""; 0]);
+    let back = purged(1, at + 10 * MILLI, &|notes| {
+        notes.heard.push(Heard {
+            life: 0,
+            at: at + 5 * MILLI,
+            event: TierEvent::Resumed,
+        });
+    });
+    assert_eq!(back, [claim("by who is back")]);
+    // One that has started since then has nothing from before either.
+    let new = purged(1, at + 10 * MILLI, &|notes| {
+        notes.lives[0].1 = at + 5 * MILLI
+    });
+    assert_eq!(new, [claim("by who is back")]);
+    let calm = purged(1, at + 200 * MILLI, &|_| {});
+    assert_eq!(calm, [claim("in calm")]);
+    // Nobody can know yet.
+    assert_eq!(purged(1, at + 10 * MILLI, &|_| {}), [""; 0]);
+}
+
+#[test]
+fn what_one_era_grants_and_stores_is_nothing_to_another() {
+    // The second node has heard of the purge, the first one not yet.
+    let at = BEGIN + 5 * MILLI;
+    let apart = |heard: &dyn Fn(&mut Notes)| {
+        with(|notes| {
+            purge_all(notes, 1, at, 150);
+            notes.serves.retain(|serve| serve.asked < at);
+            // It gets a lease while the first one has its own, and that one still commits.
+            notes
+                .calls
+                .push(acquire(1, at + 10 * MILLI, 9, lease(160), None));
+            heard(notes);
+        })
+    };
+    assert_eq!(apart(&|notes| hear_of_all(notes, 1, at, 150)), [""; 0]);
+    let both = apart(&|notes| {
+        hear_of_all(notes, 0, at - 100 * MILLI, 150);
+        hear_of_all(notes, 1, at - 100 * MILLI, 150);
+    });
+    for claim in ["no late writer is stored", "one lease at a time"] {
+        assert!(both.contains(&claim), "{both:?}");
+    }
 }
 
 #[test]

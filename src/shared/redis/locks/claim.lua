@@ -28,7 +28,8 @@ end
 local fence = string.format('%.0f', math.max(us, (tonumber(h[1]) or 0) + 1))
 local set = redis.pcall('HSET', B, 'f', fence, 'name', ARGV[4], 'owner', ARGV[5])
 if type(set) == 'table' and set.err then
-  if string.find(set.err, 'OOM', 1, true) == 1 then return { 'O', '', '0' } end
+  -- Not at the beginning: before Redis 7 the place in this script comes first.
+  if string.find(set.err, 'OOM', 1, true) then return { 'O', '', '0' } end
   return set -- READONLY and the like have to surface.
 end
 redis.call('HDEL', B, 'n')

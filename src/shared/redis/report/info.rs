@@ -9,7 +9,7 @@ const WORD: usize = 40;
 /// Most characters of a sentence.
 const SENTENCE: usize = 240;
 
-/// The answer to `HELLO`, which needs no right.
+/// The answer to `HELLO`, which needs no right since Redis 7.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hello {
     /// `redis`, `valkey`.
@@ -17,13 +17,15 @@ pub(super) struct Hello {
     pub(super) version: String,
     /// `standalone`, `cluster`, `sentinel`.
     pub(super) mode: String,
-    /// `master`, `replica`.
+    /// `master`, `replica`; in `INFO`, `slave`.
     pub(super) role: String,
 }
 
 /// What is of interest in an answer to `INFO`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Info {
+    /// What `HELLO` says, too.
+    pub(super) hello: Hello,
     /// Only Valkey has one.
     pub(super) valkey: Option<String>,
     pub(super) used: Option<u64>,
@@ -71,6 +73,12 @@ impl Info {
                 continue;
             };
             match name {
+                "redis_version" => {
+                    info.hello.product = "redis".into();
+                    info.hello.version = word(value);
+                }
+                "redis_mode" => info.hello.mode = word(value),
+                "role" => info.hello.role = word(value),
                 "valkey_version" => info.valkey = Some(word(value)),
                 "used_memory" => info.used = value.parse().ok(),
                 "maxmemory" => info.limit = value.parse().ok(),
@@ -115,11 +123,17 @@ mod tests {
 
     #[test]
     fn what_is_of_interest_is_found_and_the_rest_passed_over() {
-        let said = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n\r\n# Memory\r\n\
+        let said = "# Server\r\nredis_version:7.2.4\r\nredis_mode:cluster\r\nvalkey_version:8.0.1\r\n\r\n# Memory\r\n\
                     used_memory:1024\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n\
                     role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n\
                     connected_slaves:x\r\nmin_slaves_good_slaves:0\r\nno colon\r\n";
         let info = Info {
+            hello: Hello {
+                product: "redis".into(),
+                version: "7.2.4".into(),
+                mode: "cluster".into(),
+                role: "slave".into(),
+            },
             valkey: Some("8.0.1".into()),
             used: Some(1024),
             limit: Some(0),

@@ -115,6 +115,9 @@ impl Visitor {
         let mut next = || said.next().and_then(Result::ok).unwrap_or(Value::Nil);
         seen.hello = Hello::read(&next());
         seen.info = Info::read(&next());
+        if let (true, Some(info)) = (seen.hello.version.is_empty(), &seen.info) {
+            seen.hello = info.hello.clone();
+        }
         seen.read_settings(&next());
 
         self.ask_time(link, seen).await?;

@@ -38,7 +38,8 @@ end
 local fence = text(math.max(us, (tonumber(h[1]) or 0) + 1, tonumber(ARGV[6]) + 1))
 local set = redis.pcall('HSET', E, 'f', fence)
 if type(set) == 'table' and set.err then
-  if string.find(set.err, 'OOM', 1, true) == 1 then return answer('O', 0, '') end
+  -- Not at the beginning: before Redis 7 the place in this script comes first.
+  if string.find(set.err, 'OOM', 1, true) then return answer('O', 0, '') end
   return set -- READONLY and the like have to surface.
 end
 h[1] = fence

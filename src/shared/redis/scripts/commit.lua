@@ -24,7 +24,8 @@ else
   set = redis.pcall('HSET', E, 'f', fence, 'v', fence, 'd', d, 't', t, 'm', ARGV[8], 'b', ARGV[9])
 end
 if type(set) == 'table' and set.err then
-  if string.find(set.err, 'OOM', 1, true) ~= 1 then return set end
+  -- Not at the beginning: before Redis 7 the place in this script comes first.
+  if not string.find(set.err, 'OOM', 1, true) then return set end
   if mine then redis.call('DEL', L) end
   return { 'oom', '' }
 end

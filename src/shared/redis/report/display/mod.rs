@@ -20,6 +20,7 @@ const INDENT: usize = 13;
 /// Room for what stands behind them, so that all fits into 100 columns.
 const WIDTH: usize = 100 - INDENT;
 /// What is said of what may not be asked.
+const NO_HELLO: &str = "unknown: HELLO is not permitted (+hello would be enough)";
 const NO_INFO: &str = "unknown: INFO is not permitted (+info would be enough)";
 
 impl fmt::Display for Report {
@@ -158,11 +159,14 @@ impl fmt::Display for About<'_> {
         let product = match (hello.product.as_str(), valkey) {
             (_, Some(_)) | ("valkey", _) => "Valkey",
             ("redis", _) => "Redis",
-            ("", _) => "unknown kind",
+            ("", _) => NO_HELLO,
             (other, _) => other,
         };
         let version = valkey.unwrap_or(&hello.version);
-        write!(f, "{place}: {product} {version}")?;
+        write!(f, "{place}: {product}")?;
+        if !version.is_empty() {
+            write!(f, " {version}")?;
+        }
         if !hello.role.is_empty() {
             write!(f, ", {}", hello.role)?;
         }
