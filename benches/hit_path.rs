@@ -2,9 +2,14 @@
 //!
 //! Each figure stands beside `bare`, the inner service called directly; at the end a table has the
 //! ratios, the allocations and, where valgrind is installed, the instructions, which do not move
-//! from run to run.
+//! from run to run. It goes to `benches/results`.
+
+#[path = "support/mod.rs"]
+#[expect(dead_code, reason = "it starts no servers")]
+mod support;
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
@@ -199,20 +204,21 @@ fn instructions(name: &str) -> Option<u64> {
     Some((count(many)? - count(few)?) / (many - few) as u64)
 }
 
-fn table() {
+fn table() -> String {
+    let mut text = String::new();
     let mut cached = warmed();
     let bare = measured("bare");
-    let show = |name: &str, allocations: Option<u64>, count: Option<u64>| {
+    let mut show = |name: &str, allocations: Option<u64>, count: Option<u64>| {
         let Some(nanos) = measured(name) else { return };
         let ratio = bare.map_or(f64::NAN, |bare| nanos / bare);
         let or_none = |number: Option<u64>| number.map_or("-".to_owned(), |one| one.to_string());
-        println!(
+        let _ = writeln!(
+            text,
             "| {name} | {nanos:.0} | {ratio:.2} | {} | {} |",
             or_none(allocations),
             or_none(count)
         );
     };
-    println!("| | ns | beside bare | allocations | instructions |\n|---|---|---|---|---|");
     show("request alone", None, None);
     let counted = allocation_counter::measure(|| drop(call(&mut inner(), request("/", &[]))));
     show("bare", Some(counted.count_total), instructions("bare"));
@@ -225,7 +231,15 @@ fn table() {
     show("miss", Some(counted.count_total), None);
     let counted = allocation_counter::measure(|| runtime.block_on(coalesced(&cached, "/crowd")));
     show("coalesced miss", Some(counted.count_total), None);
-    println!("\nEach has the making of its request in it; a coalesced miss is {CROWD} of them.");
+    format!(
+        "# What the layer costs, without sockets\n\n{}, {}. `cargo bench --bench hit_path`.\n\nEach has \
+         the making of its request in it; *bare* is the inner service called directly, which makes a \
+         body of 1 KiB. A coalesced miss is {CROWD} requests for one page. *instructions* as valgrind \
+         counts them; for whole processes see `hits.md`.\n\n\
+         | | ns | beside bare | allocations | instructions |\n|---|---|---|---|---|\n{text}",
+        support::date(),
+        support::machine()
+    )
 }
 
 fn main() {
@@ -240,6 +254,9 @@ fn main() {
     criterion.final_summary();
     // `cargo test` runs benches too, for a look at whether they do.
     if arguments.iter().any(|argument| argument == "--bench") {
-        table();
+        let text = table();
+        println!("{text}");
+        let file = support::results().join("hit_path.md");
+        std::fs::write(file, text).expect("a file can be written");
     }
 }

@@ -19,8 +19,14 @@ pub(crate) struct Run {
     pub(crate) start: u64,
     pub(crate) samples: Vec<Sample>,
     pub(crate) asked: Vec<Asked>,
-    /// p99 of the same load where nothing expires, in milliseconds.
-    pub(crate) quiet_p99: Option<f64>,
+    pub(crate) quiet: Option<Quiet>,
+}
+
+/// How long the same load takes where nothing expires, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quiet {
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
 }
 
 /// One line of the table.
@@ -42,6 +48,7 @@ pub(crate) struct Figures {
     pub(crate) p999_ms: f64,
     pub(crate) max_ms: f64,
     pub(crate) quiet_p99_ms: Option<f64>,
+    pub(crate) quiet_max_ms: Option<f64>,
     pub(crate) errors: usize,
     pub(crate) retried: usize,
     pub(crate) oldest_s: f64,
@@ -66,7 +73,8 @@ impl Run {
             p99_ms: quantile(&took, 0.99),
             p999_ms: quantile(&took, 0.999),
             max_ms: quantile(&took, 1.0),
-            quiet_p99_ms: self.quiet_p99,
+            quiet_p99_ms: self.quiet.map(|quiet| quiet.p99),
+            quiet_max_ms: self.quiet.map(|quiet| quiet.max),
             errors: self.samples.iter().filter(|one| one.is_error()).count(),
             retried: self.samples.iter().filter(|one| one.retried).count(),
             oldest_s: oldest as f64 / 1e6,

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::redis_server::RedisServer;
 use crate::scenario::Mode;
-use crate::support::{example, find, free_address, memory_dir};
+use crate::support::{example, find, free_address, has_cmake, memory_dir, peer};
 
 /// One node.
 struct Node {
@@ -31,30 +31,26 @@ pub(crate) struct Fleet {
 #[derive(Clone)]
 pub(crate) struct Programs {
     pub(crate) proxy: PathBuf,
-    pub(crate) peer: PathBuf,
-    /// For that peer, which has to be told.
+    pub(crate) tower_http_cache: Option<PathBuf>,
+    pub(crate) pingora: Option<PathBuf>,
+    /// For tower-http-cache, which has to be told.
     pub(crate) fresh: Option<u64>,
 }
 
 impl Programs {
-    /// Builds them.
-    pub(crate) fn build() -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let target = folder.join("target");
-        let status = Command::new(cargo)
-            .args(["build", "--release", "--quiet", "--manifest-path"])
-            .arg(folder.join("Cargo.toml"))
-            .arg("--target-dir")
-            .arg(&target)
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "the peers build");
+    /// Builds what these modes need.
+    pub(crate) fn build(modes: &[Mode]) -> Self {
+        let built = |mode, name| modes.contains(&mode).then(|| peer(name));
         Self {
             proxy: example("reverse_proxy"),
-            peer: target.join("release/bellwether-peers"),
+            tower_http_cache: built(Mode::TowerHttpCache, "tower_http_cache"),
+            pingora: built(Mode::Pingora, "pingora"),
             fresh: None,
         }
+    }
+
+    fn peer(of: Option<&PathBuf>) -> Command {
+        Command::new(of.expect("it was built"))
     }
 }
 
@@ -63,6 +59,7 @@ pub(crate) fn is_there(mode: Mode) -> bool {
     match mode {
         Mode::Nginx => find("nginx").is_some(),
         Mode::Varnish => find("varnishd").is_some(),
+        Mode::Pingora => has_cmake(),
         _ => true,
     }
 }
@@ -80,9 +77,15 @@ impl Fleet {
                 Node::telling(command, None)
             }
             Mode::TowerHttpCache => {
-                let mut command = Command::new(&programs.peer);
+                let mut command = Programs::peer(programs.tower_http_cache.as_ref());
                 command.args([origin, &programs.fresh.unwrap_or(0).to_string(), "60"]);
                 Node::telling(command, None)
+            }
+            Mode::Pingora => {
+                let address = free_address();
+                let mut command = Programs::peer(programs.pingora.as_ref());
+                command.args([origin, &address]);
+                Node::silent(command, address, None)
             }
             Mode::Nginx => nginx(origin),
             Mode::Varnish => varnish(origin),
@@ -170,7 +173,7 @@ impl Node {
     }
 
     /// One that says nothing: it is ready once it can be connected to.
-    fn silent(mut command: Command, address: String, dir: TempDir) -> Self {
+    fn silent(mut command: Command, address: String, dir: Option<TempDir>) -> Self {
         let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -180,7 +183,7 @@ impl Node {
             child,
             address,
             admin: None,
-            _dir: Some(dir),
+            _dir: dir,
         };
         for _ in 0..1_000 {
             if std::net::TcpStream::connect(&node.address).is_ok() {
@@ -248,7 +251,7 @@ fn nginx(origin: &str) -> Node {
     fs::write(dir.path().join("nginx.conf"), config).expect("a file can be written");
     let mut command = Command::new(find("nginx").expect("it is there"));
     command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf"]);
-    Node::silent(command, address, dir)
+    Node::silent(command, address, Some(dir))
 }
 
 pub(crate) const VARNISH: &str = "\
@@ -273,5 +276,5 @@ fn varnish(origin: &str) -> Node {
         .arg(dir.path().join("varnish"))
         .arg("-f")
         .arg(&file);
-    Node::silent(command, address, dir)
+    Node::silent(command, address, Some(dir))
 }

@@ -12,7 +12,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, timeout};
 
 use crate::origin::NODE;
 use crate::scenario::Pages;
@@ -110,15 +111,9 @@ pub(crate) async fn run(
         samples: RefCell::new(Vec::new()),
     });
     let mut draw = Draw::new(pages);
-    let start = Instant::now();
-    let total = rate * length.as_secs();
-    let mut clients = Vec::with_capacity(usize::try_from(total).unwrap_or(0));
-    for number in 0..total {
-        let due =
-            start + Duration::from_secs(1) * u32::try_from(number).expect("few") / rate as u32;
-        if due > Instant::now() {
-            sleep_until(due).await;
-        }
+    let mut dues = pace(rate, length);
+    let mut clients = Vec::new();
+    while let Some(due) = dues.recv().await {
         let (site, page) = (Rc::clone(&site), draw.page());
         let node = draw.rng.usize(..site.nodes.len());
         clients.push(tokio::task::spawn_local(async move {
@@ -129,6 +124,24 @@ pub(crate) async fn run(
         client.await.expect("a client does not panic");
     }
     site.samples.take()
+}
+
+/// Tells when each request is due. A thread of its own: a runtime's timers know milliseconds only,
+/// and a hit takes less.
+fn pace(rate: u64, length: Duration) -> UnboundedReceiver<Instant> {
+    let (tell, dues) = unbounded_channel();
+    let total = u32::try_from(rate * length.as_secs()).expect("not that many");
+    let start = Instant::now() + Duration::from_millis(1);
+    std::thread::spawn(move || {
+        for number in 0..total {
+            let due = start + Duration::from_secs(1) * number / rate as u32;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if tell.send(due).is_err() {
+                return;
+            }
+        }
+    });
+    dues
 }
 
 /// Fetches every page from every node once.

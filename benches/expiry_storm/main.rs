@@ -8,6 +8,7 @@
 //! Nodes, Redis and peers are processes; the origin and the clients are threads of this one. The
 //! peers take part where they are installed.
 
+mod claims;
 mod figures;
 mod fleet;
 mod load;
@@ -32,13 +33,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::figures::{Run, quantile};
+use crate::figures::{Quiet, Run, quantile};
 use crate::fleet::{Fleet, Programs};
 use crate::origin::{Origin, Weather};
 use crate::scenario::{Fault, Mode, Scenario};
 
-/// How long it is looked at what the load costs where nothing expires.
-const QUIET: Duration = Duration::from_secs(4);
+/// How long it is looked at what the load costs where nothing expires, before and after.
+const QUIET: Duration = Duration::from_secs(3);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +64,8 @@ fn main() {
         scenario.modes.retain(|mode| fleet::is_there(*mode));
     }
     let kept = only.is_none() && !has("--quick");
-    let programs = Programs::build();
+    let modes = scenarios.iter().flat_map(|scenario| scenario.modes.clone());
+    let programs = Programs::build(&modes.collect::<Vec<_>>());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -122,10 +124,12 @@ impl Bench<'_> {
             ..
         } = *self.scenario;
         let caches = self.scenario.warm && self.mode != Mode::None;
-        let quiet_p99 = match caches && self.scenario.faults.is_empty() {
-            true => Some(self.quiet().await),
-            false => None,
-        };
+        // Before and after: what the machine does meanwhile is then in both.
+        let calm = caches && self.scenario.faults.is_empty();
+        let mut quiet = Vec::new();
+        if calm {
+            quiet.extend(self.quiet().await);
+        }
         let mut fleet = self.fleet(self.scenario.fresh);
         let nodes = fleet.addresses();
         if caches {
@@ -148,13 +152,22 @@ impl Bench<'_> {
             }
         };
         let (samples, ()) = tokio::join!(clients, faults);
+        let asked = self.origin.log();
+        drop(fleet);
+        if calm {
+            quiet.extend(self.quiet().await);
+        }
+        quiet.sort_unstable();
         Run {
             mode: self.mode,
             scenario: self.scenario.clone(),
             start: u64::try_from((start - self.began).as_micros()).expect("not that long"),
             samples,
-            asked: self.origin.log(),
-            quiet_p99,
+            asked,
+            quiet: (!quiet.is_empty()).then(|| Quiet {
+                p99: quantile(&quiet, 0.99),
+                max: quantile(&quiet, 1.0),
+            }),
         }
     }
 
@@ -177,17 +190,15 @@ impl Bench<'_> {
         load::warm(self.began, nodes, self.scenario.pages.count()).await;
     }
 
-    /// p99 of the same load where nothing expires, in milliseconds.
-    async fn quiet(&self) -> f64 {
+    /// How long the same load takes where nothing expires.
+    async fn quiet(&self) -> Vec<u64> {
         let hour = Some(3_600);
         let fleet = self.fleet(hour);
         let nodes = fleet.addresses();
         self.warm(&nodes, hour).await;
         let Scenario { pages, rate, .. } = *self.scenario;
         let samples = load::run(self.began, &nodes, pages, rate, QUIET).await;
-        let mut took: Vec<_> = samples.iter().map(|one| one.took).collect();
-        took.sort_unstable();
-        quantile(&took, 0.99)
+        samples.iter().map(|one| one.took).collect()
     }
 
     async fn strike(&self, fault: Fault, fleet: &mut Fleet) {

@@ -8,6 +8,9 @@ use plotters::prelude::*;
 use crate::figures::{Figures, Run};
 use crate::scenario::Mode;
 
+/// So much wider than the lines is a picture, for its legend.
+const LEGEND: f64 = 1.42;
+
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// Draws all, and says how they are called.
@@ -73,6 +76,7 @@ fn colour(mode: &str) -> RGBColor {
         RGBColor(27, 120, 55),
         RGBColor(253, 174, 97),
         RGBColor(158, 101, 184),
+        RGBColor(240, 90, 160),
         RGBColor(200, 120, 60),
     ][index.unwrap_or(0)]
 }
@@ -90,18 +94,25 @@ fn per_expiry(rows: &[&Figures], file: &Path) -> Drawn {
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(55)
-        .build_cartesian_2d((0.9..8.5_f64).log_scale(), (0.7..most * 2.0).log_scale())?;
+        .build_cartesian_2d((0.9..22.0_f64).log_scale(), (0.7..most * 2.0).log_scale())?;
     chart
         .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
         .x_desc("nodes")
-        .x_label_formatter(&|nodes| format!("{nodes:.0}"))
+        .x_label_formatter(&|nodes| match *nodes as u32 {
+            measured @ (1 | 2 | 4 | 8) => measured.to_string(),
+            _ => String::new(),
+        })
         .y_label_formatter(&|count| format!("{count:.0}"))
         .draw()?;
-    for mode in Mode::ALL {
+    for (index, mode) in Mode::ALL.into_iter().enumerate() {
+        // Beside one another: five of them are the same line.
+        let aside = 1.0 + 0.022 * (index as f64 - 4.0);
         let mut points: Vec<_> = rows
             .iter()
             .filter(|row| row.mode == mode.name())
-            .map(|row| (row.nodes as f64, row.per_expiry))
+            .map(|row| (row.nodes as f64 * aside, row.per_expiry))
             .collect();
         if points.is_empty() {
             continue;
@@ -153,10 +164,16 @@ fn lines(
         .margin(10)
         .x_label_area_size(28)
         .y_label_area_size(60)
-        .build_cartesian_2d(0.0..length, (least..most * 1.5).log_scale())?;
+        // The legend is beside the lines.
+        .build_cartesian_2d(0.0..length * LEGEND, (least..most * 1.5).log_scale())?;
     chart
         .configure_mesh()
+        .light_line_style(TRANSPARENT)
         .x_desc("seconds")
+        .x_label_formatter(&|at| match *at <= length {
+            true => format!("{at:.0}"),
+            false => String::new(),
+        })
         .y_label_formatter(&|value| {
             if *value < 1.0 {
                 format!("{value:.1}")
@@ -198,6 +215,7 @@ where
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperRight)
+        .margin(4)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .draw()?;

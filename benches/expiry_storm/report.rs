@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use crate::claims;
 use crate::figures::{Figures, Run};
 use crate::fleet::{NGINX, VARNISH};
 use crate::plot;
@@ -22,21 +23,28 @@ pub(crate) fn show(scenarios: &[Scenario], runs: &[Run], kept: bool) {
         support::date(),
         support::machine()
     );
-    let tables = tables(scenarios, &figures);
+    let claims = claims::of(&figures);
+    let tables = format!("{}{}", claims::table(&claims), tables(scenarios, &figures));
     println!("\n{tables}");
-    if !kept {
-        return;
+    if kept {
+        keep(&head, runs, &figures, &tables);
     }
+    let broken: Vec<_> = claims.iter().filter(|claim| !claim.holds).collect();
+    assert!(broken.is_empty(), "does not hold: {broken:#?}");
+}
+
+fn keep(head: &str, runs: &[Run], figures: &[Figures], tables: &str) {
     let dir = support::results();
     let versions = versions();
-    let pictures = plot::all(runs, &figures, &dir).expect("pictures can be drawn");
+    let pictures = plot::all(runs, figures, &dir).expect("pictures can be drawn");
     let pictures: String = pictures
         .iter()
         .map(|name| format!("![]({name})\n\n"))
         .collect();
     let text = format!(
         "{head}\n{versions}\n\n{pictures}{tables}\n## The peers' configuration\n\n\
-         nginx:\n\n```nginx\n{NGINX}```\n\nVarnish:\n\n```vcl\n{VARNISH}```\n"
+         nginx:\n\n```nginx\n{NGINX}```\n\nVarnish:\n\n```vcl\n{VARNISH}```\n\n\
+         pingora and tower-http-cache: the programs in `benches/peers`.\n"
     );
     fs::write(dir.join("expiry_storm.md"), text).expect("a file can be written");
     let json = serde_json::json!({
@@ -49,6 +57,9 @@ pub(crate) fn show(scenarios: &[Scenario], runs: &[Run], kept: bool) {
     println!("written to benches/results: expiry_storm.md, expiry_storm.json, and the pictures");
 }
 
+/// What the Rust peers are built from.
+const PEERS: &str = include_str!("../peers/Cargo.lock");
+
 fn versions() -> String {
     let of = |name: &str, flag| {
         let found = support::find(name);
@@ -57,26 +68,14 @@ fn versions() -> String {
         })
     };
     format!(
-        "bellwether {}, nginx {}, Varnish {}, tower-http-cache {}, Redis {}.",
+        "bellwether {}, nginx {}, Varnish {}, pingora {}, tower-http-cache {}, Redis {}.",
         env!("CARGO_PKG_VERSION"),
         of("nginx", "-v"),
         of("varnishd", "-V"),
-        peer("tower-http-cache"),
+        support::locked(PEERS, "pingora"),
+        support::locked(PEERS, "tower-http-cache"),
         of("redis-server", "--version")
     )
-}
-
-/// The version of a peer that is a Rust crate.
-fn peer(name: &str) -> String {
-    let lock: toml::Table = include_str!("../peers/Cargo.lock")
-        .parse()
-        .expect("cargo wrote it");
-    let packages = lock["package"].as_array().expect("a list");
-    let found = packages
-        .iter()
-        .find(|entry| entry["name"].as_str() == Some(name));
-    let version = found.and_then(|entry| entry["version"].as_str());
-    version.unwrap_or("unknown").to_owned()
 }
 
 fn tables(scenarios: &[Scenario], figures: &[Figures]) -> String {

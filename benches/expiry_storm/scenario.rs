@@ -19,12 +19,14 @@ pub(crate) enum Mode {
     Nginx,
     /// Grace.
     Varnish,
+    /// A lock for each key, stale served while it is refreshed.
+    Pingora,
     /// The fastest of the caches that are Tower layers too.
     TowerHttpCache,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::None,
         Self::Plain,
         Self::Process,
@@ -32,6 +34,7 @@ impl Mode {
         Self::Stale,
         Self::Nginx,
         Self::Varnish,
+        Self::Pingora,
         Self::TowerHttpCache,
     ];
 
@@ -44,6 +47,7 @@ impl Mode {
             Self::Stale => "bellwether, lease + stale",
             Self::Nginx => "nginx",
             Self::Varnish => "Varnish",
+            Self::Pingora => "pingora",
             Self::TowerHttpCache => "tower-http-cache",
         }
     }

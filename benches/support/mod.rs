@@ -24,6 +24,42 @@ pub(crate) fn example(name: &str) -> PathBuf {
     built
 }
 
+/// Whether the Rust peers are all built: pingora has a part that takes cmake.
+pub(crate) fn has_cmake() -> bool {
+    find("cmake").is_some()
+}
+
+/// A program of the package of Rust peers, built if it is not.
+pub(crate) fn peer(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let target = folder.join("target");
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--quiet", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .args(if has_cmake() {
+            &["--all-features"][..]
+        } else {
+            &[]
+        })
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the peers build");
+    target.join("release").join(name)
+}
+
+/// The number of a package in a lock file's text.
+pub(crate) fn locked(lock: &str, package: &str) -> String {
+    let lock: toml::Table = lock.parse().expect("cargo wrote it");
+    let packages = lock["package"].as_array().expect("a list");
+    let mut packages = packages.iter();
+    let found = packages.find(|entry| entry["name"].as_str() == Some(package));
+    let version = found.and_then(|entry| entry["version"].as_str());
+    version.unwrap_or("unknown").to_owned()
+}
+
 /// Debian puts servers where users who are not root do not look.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

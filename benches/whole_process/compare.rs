@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::instructions;
 use crate::peers;
 use crate::report::{Report, Row};
 use crate::server::{Cost, Server};
@@ -16,7 +17,11 @@ pub(crate) fn run(rounds: usize, secs: u64) {
         let peers = [
             peers::ours("bare hyper", "hyper", Server::bare(size)),
             peers::ours("bellwether", "bellwether", Server::proxy(&origin.address)),
-            peers::nginx(&origin.address),
+            peers::ours("moka, no rules", "moka", Server::floor(size)),
+            peers::tower_http_cache(&origin.address),
+            peers::nginx(&origin.address, false),
+            peers::nginx(&origin.address, true),
+            peers::pingora(&origin.address),
             peers::varnish(&origin.address),
         ];
         let present: Vec<_> = peers
@@ -36,14 +41,17 @@ pub(crate) fn run(rounds: usize, secs: u64) {
             }
         }
         let mut costs = costs.into_iter();
-        let bare = costs.next().expect("the first is the reference");
-        report.push(Row::of(size, &peers[0], &bare, &bare));
-        for peer in &peers[1..] {
-            let costs = peer.server.as_ref().and_then(|_| costs.next());
-            report.push(Row::of(size, peer, &costs.unwrap_or_default(), &bare));
+        let rounds: Vec<Vec<Cost>> = peers
+            .iter()
+            .map(|peer| peer.server.as_ref().and_then(|_| costs.next()))
+            .map(Option::unwrap_or_default)
+            .collect();
+        for (peer, costs) in peers.iter().zip(&rounds) {
+            report.push(Row::of(size, peer, costs, &rounds[0], &rounds[1]));
         }
     }
-    report.show();
+    let origin = Server::bare(SIZES[0]);
+    report.show(&instructions::table(&origin.address, SIZES[0], true));
 }
 
 fn progress(size: usize, round: usize, rounds: usize, turn: usize, turns: usize) {

@@ -16,8 +16,16 @@ pub(crate) fn pin(core: usize) {
     }
 }
 
-/// How many requests `connections` clients get answered in that time, one at a time each.
-pub(crate) fn run(address: &str, connections: usize, time: Duration) -> u64 {
+/// When a client has had enough.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    After(Duration),
+    /// So many answers.
+    Count(u64),
+}
+
+/// How many requests `connections` clients get answered until then, one at a time each.
+pub(crate) fn run(address: &str, connections: usize, end: End) -> u64 {
     let length = body_length(address);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -25,7 +33,7 @@ pub(crate) fn run(address: &str, connections: usize, time: Duration) -> u64 {
         .expect("a runtime");
     runtime.block_on(async {
         let clients =
-            (0..connections).map(|_| tokio::spawn(client(address.to_owned(), length, time)));
+            (0..connections).map(|_| tokio::spawn(client(address.to_owned(), length, end)));
         let clients: Vec<_> = clients.collect();
         let mut total = 0;
         for client in clients {
@@ -35,7 +43,7 @@ pub(crate) fn run(address: &str, connections: usize, time: Duration) -> u64 {
     })
 }
 
-async fn client(address: String, length: usize, time: Duration) -> u64 {
+async fn client(address: String, length: usize, end: End) -> u64 {
     let mut stream = tokio::net::TcpStream::connect(&address)
         .await
         .expect("it listens");
@@ -43,8 +51,11 @@ async fn client(address: String, length: usize, time: Duration) -> u64 {
     let request = request(&address);
     let mut buffer = vec![0; 256 * 1024];
     let mut answered = 0;
-    let end = tokio::time::Instant::now() + time;
-    while tokio::time::Instant::now() < end {
+    let begun = tokio::time::Instant::now();
+    while match end {
+        End::After(time) => begun.elapsed() < time,
+        End::Count(count) => answered < count,
+    } {
         stream.write_all(&request).await.expect("it is there");
         let mut read = stream.read(&mut buffer).await.expect("it answers");
         let mut left = length + head_length(&buffer[..read]);

@@ -2,9 +2,9 @@
 //!
 //! - `cargo bench --bench whole_process [-- --rounds 9 --secs 3 --size 1024]`: those two, and
 //!   between them the floor, a look into moka without any rule.
-//! - `cargo bench --bench whole_process -- --peers [--rounds 5 --secs 2]`: with nginx and Varnish,
-//!   as far as they are installed, at 1 KiB, 64 KiB and 1 MiB; the table and a picture go to
-//!   `benches/results`.
+//! - `cargo bench --bench whole_process -- --peers [--rounds 9 --secs 2]`: with nginx and Varnish,
+//!   as far as they are installed, and the Rust peers of `benches/peers`, at 1 KiB, 64 KiB and
+//!   1 MiB; the table and a picture go to `benches/results`.
 //!
 //! Both run as processes pinned to one core, the load generator on another, in interleaved rounds.
 //! CPU is what the kernel accounts to the process (user and system). The figure is the ratio
@@ -13,6 +13,7 @@
 mod bare;
 mod compare;
 mod floor;
+mod instructions;
 mod load;
 mod peers;
 mod report;
@@ -22,6 +23,7 @@ mod support;
 
 use std::time::Duration;
 
+use crate::load::End;
 use crate::server::{Cost, Server};
 
 struct Plan {
@@ -41,7 +43,7 @@ fn main() {
         };
     }
     if arguments.iter().any(|argument| argument == "--peers") {
-        let rounds = option(&arguments, "--rounds", 5);
+        let rounds = option(&arguments, "--rounds", 9);
         return compare::run(rounds, option(&arguments, "--secs", 2) as u64);
     }
     let plan = Plan {
@@ -79,7 +81,7 @@ fn measure(plan: &Plan) {
     let servers = [&bare, &floor, &proxy];
     // Warm: connections' code paths, and the entry itself.
     for server in servers {
-        load::run(&server.address, 64, Duration::from_millis(500));
+        load::run(&server.address, 64, End::After(Duration::from_millis(500)));
     }
     let mut rounds = Vec::new();
     for round in 1..=plan.rounds {
@@ -123,6 +125,7 @@ fn measure(plan: &Plan) {
     let users = [0, 1, 2].map(|which| median(&|costs| costs[which].user).0);
     let [bare, floor, ours] = users;
     println!("in user space, us: bare {bare:.2}, floor {floor:.2}, proxy {ours:.2}");
+    println!("{}", instructions::table(&origin.address, plan.size, false));
     assert!(
         proxy <= LIMIT,
         "a hit costs more than {LIMIT} of a bare hyper server"

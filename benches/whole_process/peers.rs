@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::server::Server;
-use crate::support::{find, free_address, memory_dir, version};
+use crate::support::{find, free_address, has_cmake, locked, memory_dir, peer, version};
 
 /// What is measured, by name. `None`: it is not installed.
 pub(crate) struct Peer {
@@ -13,39 +13,69 @@ pub(crate) struct Peer {
     pub(crate) server: Option<Server>,
 }
 
+const PEERS: &str = include_str!("../peers/Cargo.lock");
+
 /// A server of this build, and the package that says its version.
 pub(crate) fn ours(name: &'static str, package: &str, server: Server) -> Peer {
-    let lock: toml::Table = include_str!("../../Cargo.lock")
-        .parse()
-        .expect("cargo wrote it");
-    let packages = lock["package"].as_array().expect("a list");
-    let mut packages = packages.iter();
-    let found = packages.find(|entry| entry["name"].as_str() == Some(package));
-    let version = found.and_then(|entry| entry["version"].as_str());
     Peer {
         name,
-        version: version.unwrap_or("unknown").to_owned(),
+        version: locked(include_str!("../../Cargo.lock"), package),
         server: Some(server),
     }
 }
 
-/// nginx with its cache on a file system in memory, and `sendfile` as its documents advise.
-pub(crate) fn nginx(origin: &str) -> Peer {
-    let name = "nginx, sendfile";
+/// A lock for each key, stale pages served, all in memory.
+pub(crate) fn pingora(origin: &str) -> Peer {
+    if !has_cmake() {
+        return missing("pingora");
+    }
+    let address = free_address();
+    let mut command = Command::new(peer("pingora"));
+    command.args([origin, &address]);
+    Peer {
+        name: "pingora",
+        version: locked(PEERS, "pingora"),
+        server: Some(Server::silent(command, address, None)),
+    }
+}
+
+/// The fastest of the caches that are Tower layers too.
+pub(crate) fn tower_http_cache(origin: &str) -> Peer {
+    Peer {
+        name: "tower-http-cache",
+        version: locked(PEERS, "tower-http-cache"),
+        server: Some(Server::start(tower_http_cache_command(origin))),
+    }
+}
+
+pub(crate) fn tower_http_cache_command(origin: &str) -> Command {
+    let mut command = Command::new(peer("tower_http_cache"));
+    command.args([origin, "3600", "60"]);
+    command
+}
+
+/// nginx with its cache on a file system in memory; with `sendfile`, as its documents advise, and
+/// without, which costs it less for what is small.
+pub(crate) fn nginx(origin: &str, sendfile: bool) -> Peer {
+    let name = match sendfile {
+        true => "nginx, sendfile",
+        false => "nginx",
+    };
     let Some(binary) = find("nginx") else {
         return missing(name);
     };
     let (dir, address) = (memory_dir(), free_address());
     let config = NGINX
         .replace("{address}", &address)
-        .replace("{origin}", origin);
+        .replace("{origin}", origin)
+        .replace("{sendfile}", if sendfile { "on" } else { "off" });
     fs::write(dir.path().join("nginx.conf"), config).expect("a file can be written");
     let mut command = Command::new(&binary);
     command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf"]);
     Peer {
         name,
         version: version(&binary, "-v"),
-        server: Some(Server::silent(command, address, dir)),
+        server: Some(Server::silent(command, address, Some(dir))),
     }
 }
 
@@ -70,7 +100,7 @@ pub(crate) fn varnish(origin: &str) -> Peer {
     Peer {
         name,
         version: version(&binary, "-V"),
-        server: Some(Server::silent(command, address, dir)),
+        server: Some(Server::silent(command, address, Some(dir))),
     }
 }
 
@@ -82,7 +112,7 @@ error_log stderr crit;
 events { worker_connections 1024; }
 http {
     access_log off;
-    sendfile on;
+    sendfile {sendfile};
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
     client_body_temp_path body;

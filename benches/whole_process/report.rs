@@ -30,19 +30,33 @@ struct Measured {
     micros: f64,
     /// Median of the requests in a second.
     rate: f64,
+    /// Median of that in user space.
+    user: f64,
     /// CPU beside the reference in the same round: median, least and most.
     ratio: [f64; 3],
+    /// Rounds in which it cost more than we did, of how many.
+    behind: (usize, usize),
 }
 
 impl Row {
-    /// `reference`: the costs of the reference in the same rounds.
-    pub(crate) fn of(size: usize, peer: &Peer, costs: &[Cost], reference: &[Cost]) -> Self {
+    /// `reference` and `ours`: the costs of the reference and of this crate in the same rounds.
+    pub(crate) fn of(
+        size: usize,
+        peer: &Peer,
+        costs: &[Cost],
+        reference: &[Cost],
+        ours: &[Cost],
+    ) -> Self {
         let pairs = costs.iter().zip(reference);
         let ratios = sorted(pairs.map(|(cost, bare)| cost.micros / bare.micros));
+        let pairs = costs.iter().zip(ours);
+        let behind = pairs.filter(|(cost, ours)| cost.micros > ours.micros);
         let measured = (!costs.is_empty()).then(|| Measured {
             micros: median(&sorted(costs.iter().map(|cost| cost.micros))),
+            user: median(&sorted(costs.iter().map(|cost| cost.user))),
             rate: median(&sorted(costs.iter().map(|cost| cost.rate))),
             ratio: [median(&ratios), ratios[0], ratios[ratios.len() - 1]],
+            behind: (behind.count(), costs.len()),
         });
         Self {
             size,
@@ -60,7 +74,10 @@ impl Report {
              one key, 64 keep-alive connections, servers on one core and the load on another, \
              {rounds} interleaved rounds of {secs} s each.\n\nCPU is user and system of all \
              processes of a server; the ratio is to a bare hyper server with a constant answer, \
-             within each round. Only ratios carry over to other machines.\n",
+             within each round. *user*: of which in user space, as far as clock ticks show. *dearer \
+             than bellwether*: in how many rounds it cost more. *moka, no rules*: a hand-written look \
+             into a map, without HTTP's rules, expiry or lock. Only ratios carry over to other \
+             machines.\n",
             support::date(),
             support::machine()
         );
@@ -75,8 +92,8 @@ impl Report {
     }
 
     /// Prints the table; writes it, and the picture.
-    pub(crate) fn show(&self) {
-        let table = self.table();
+    pub(crate) fn show(&self, instructions: &str) {
+        let table = format!("{}\n{instructions}", self.table());
         println!("\r{}\n{table}", self.head);
         let dir = support::results();
         let text = format!("{}\n{table}\n![](hits.svg)\n", self.head);
@@ -87,20 +104,28 @@ impl Report {
 
     fn table(&self) -> String {
         let mut table = String::from(
-            "| size | server | version | CPU us/request | beside bare hyper | requests/s |\n\
-             |---|---|---|---|---|---|\n",
+            "| size | server | version | CPU us/request | user | beside bare hyper | dearer than bellwether \
+             | requests/s |\n|---|---|---|---|---|---|---|---|\n",
         );
         for row in &self.rows {
             let size = format!("{} KiB", row.size >> 10);
             let _ = write!(table, "| {size} | {} | {} | ", row.name, row.version);
             let _ = match &row.measured {
-                None => writeln!(table, "- | - | - |"),
+                None => writeln!(table, "- | - | - | - | - |"),
                 Some(measured) => {
                     let [median, least, most] = measured.ratio;
-                    let Measured { micros, rate, .. } = measured;
+                    let (behind, rounds) = measured.behind;
+                    let behind = match row.name {
+                        "bellwether" => "-".to_owned(),
+                        _ => format!("{behind} of {rounds}"),
+                    };
+                    let Measured {
+                        micros, user, rate, ..
+                    } = measured;
                     writeln!(
                         table,
-                        "{micros:.1} | **{median:.2}** ({least:.2} to {most:.2}) | {rate:.0} |"
+                        "{micros:.1} | {user:.1} | **{median:.2}** ({least:.2} to {most:.2}) | {behind} \
+                         | {rate:.0} |"
                     )
                 }
             };

@@ -1,7 +1,7 @@
 //! A server as a pinned process, with those that it starts itself, and the CPU that the kernel
 //! accounts to them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::load;
+use crate::load::{self, End};
 use crate::support::example;
 
 /// The core of the servers.
@@ -37,36 +37,27 @@ pub(crate) struct Cost {
 
 impl Server {
     pub(crate) fn bare(size: usize) -> Self {
-        Self::of_this("bare", size)
+        Self::start(of_this("bare", size))
     }
 
     pub(crate) fn floor(size: usize) -> Self {
-        Self::of_this("floor", size)
-    }
-
-    fn of_this(what: &str, size: usize) -> Self {
-        let this = std::env::current_exe().expect("this program");
-        let mut command = Command::new(this);
-        command.args(["--serve", what, &size.to_string()]);
-        Self::start(command)
+        Self::start(of_this("floor", size))
     }
 
     pub(crate) fn proxy(origin: &str) -> Self {
-        let mut command = Command::new(example("reverse_proxy"));
-        command.args([
-            "--origin",
-            &format!("http://{origin}"),
-            "--listen",
-            "127.0.0.1:0",
-        ]);
-        Self::start(command)
+        Self::start(proxy(origin))
     }
 
-    fn start(mut command: Command) -> Self {
+    /// A server that says where it listens.
+    pub(crate) fn start(mut command: Command) -> Self {
         command
             .env("TOKIO_WORKER_THREADS", "1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
         let mut child = spawn_pinned(&mut command).expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
@@ -85,14 +76,41 @@ impl Server {
         }
     }
 
+    /// A server that counts its instructions, far slower for that.
+    pub(crate) fn counting(of: &Command) -> Self {
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(of.get_program())
+            .args(of.get_args())
+            .env("TOKIO_WORKER_THREADS", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self::started(command)
+    }
+
+    /// Ends it; how many it counted.
+    pub(crate) fn counted(mut self) -> u64 {
+        let mut stderr = self.child.stderr.take().expect("piped");
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).expect("it says it");
+        let (_, rest) = said.split_once("Collected :").expect("the count");
+        let count = rest.split_whitespace().next();
+        count
+            .and_then(|count| count.parse().ok())
+            .expect("a number")
+    }
+
     /// A server that says nothing when it is ready: it is once `address` can be connected to.
-    pub(crate) fn silent(mut command: Command, address: String, dir: TempDir) -> Self {
+    pub(crate) fn silent(mut command: Command, address: String, dir: Option<TempDir>) -> Self {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = spawn_pinned(&mut command).expect("the server starts");
         let server = Self {
             child,
             address,
-            _dir: Some(dir),
+            _dir: dir,
         };
         for _ in 0..1_000 {
             if std::net::TcpStream::connect(&server.address).is_ok() {
@@ -106,7 +124,7 @@ impl Server {
     /// Under full load for so long.
     pub(crate) fn cpu_per_request(&self, secs: u64) -> Cost {
         let (before, ticks) = (self.cpu_nanos(), self.ticks());
-        let requests = load::run(&self.address, 64, Duration::from_secs(secs));
+        let requests = load::run(&self.address, 64, End::After(Duration::from_secs(secs)));
         let spent = self.cpu_nanos() - before;
         let micros = spent as f64 / 1_000.0 / requests as f64;
         let [user, system] = self.ticks();
@@ -118,28 +136,37 @@ impl Server {
         }
     }
 
-    /// The kernel's account of all processes and threads, in nanoseconds.
-    fn cpu_nanos(&self) -> u64 {
+    /// All processes of it.
+    fn family(&self) -> Vec<u32> {
         let mut family = vec![self.child.id()];
         let mut seen = 0;
         while let Some(parent) = family.get(seen).copied() {
             family.extend(children(parent));
             seen += 1;
         }
-        family.into_iter().map(Self::cpu_nanos_of).sum()
+        family
+    }
+
+    /// The kernel's account of all processes and threads, in nanoseconds.
+    fn cpu_nanos(&self) -> u64 {
+        self.family().into_iter().map(Self::cpu_nanos_of).sum()
     }
 
     /// In user space and in the kernel, in clock ticks.
     fn ticks(&self) -> [u64; 2] {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.unwrap_or_default();
-        // Behind the name, which may hold spaces: state, and then numbers.
-        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-        let mut fields = rest.split_whitespace().skip(11);
-        [(); 2].map(|()| {
-            let field = fields.next().and_then(|ticks| ticks.parse().ok());
-            field.unwrap_or(0)
-        })
+        let of = |process: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+            let stat = stat.unwrap_or_default();
+            // Behind the name, which may hold spaces: state, and then numbers.
+            let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            let mut fields = rest.split_whitespace().skip(11);
+            [(); 2].map(|()| {
+                let field = fields.next().and_then(|ticks| ticks.parse::<u64>().ok());
+                field.unwrap_or(0)
+            })
+        };
+        let all = self.family().into_iter().map(of);
+        all.fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
     }
 
     fn cpu_nanos_of(process: u32) -> u64 {
@@ -174,6 +201,21 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// This program as a server: `bare` or `floor`.
+pub(crate) fn of_this(what: &str, size: usize) -> Command {
+    let this = std::env::current_exe().expect("this program");
+    let mut command = Command::new(this);
+    command.args(["--serve", what, &size.to_string()]);
+    command
+}
+
+pub(crate) fn proxy(origin: &str) -> Command {
+    let mut command = Command::new(example("reverse_proxy"));
+    command.args(["--origin", &format!("http://{origin}")]);
+    command.args(["--listen", "127.0.0.1:0"]);
+    command
 }
 
 /// On the servers' core from its first instruction, and with it all that it starts.

@@ -1,4 +1,4 @@
-//! A proxy on tower-http-cache: `bellwether-peers ORIGIN FRESH STALE`, times in seconds. It does not
+//! A proxy on tower-http-cache: `tower_http_cache ORIGIN FRESH STALE`, times in seconds. It does not
 //! read `max-age`, so it is told.
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [origin, fresh, stale] = &arguments[..] else {
-        return Err("usage: bellwether-peers ORIGIN FRESH STALE".into());
+        return Err("usage: tower_http_cache ORIGIN FRESH STALE".into());
     };
     let seconds = |text: &str| text.parse().map(Duration::from_secs);
     let layer = CacheLayer::builder(InMemoryBackend::new(1_000_000))
