@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use http::header::{AGE, CACHE_STATUS, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
@@ -26,7 +25,6 @@ impl Head {
         let room = HeaderValue::from_static("");
         self.headers.insert(AGE, room.clone());
         self.headers.entry(CACHE_STATUS).or_insert(room);
-        self.headers = packed(self.headers);
         self
     }
 
@@ -39,26 +37,6 @@ impl Head {
             .iter()
             .filter(move |(name, value)| !is_room(name, value))
     }
-}
-
-/// The same fields in as little memory as a map can have: all values in one allocation instead of
-/// two for each, and no room for more fields, of which a map that grew has up to as many again.
-fn packed(mut headers: HeaderMap) -> HeaderMap {
-    // Both times by `values_mut`: what is put together in one order is taken apart in the same.
-    let length = headers.values_mut().map(|value| value.len()).sum();
-    let mut all = BytesMut::with_capacity(length);
-    for value in headers.values_mut() {
-        all.extend_from_slice(value.as_bytes());
-    }
-    let mut all = all.freeze();
-    for value in headers.values_mut().filter(|value| !value.is_empty()) {
-        let bytes = all.split_to(value.len());
-        let sensitive = value.is_sensitive();
-        *value = HeaderValue::from_maybe_shared(bytes).expect("the bytes of a value are a value");
-        value.set_sensitive(sensitive);
-    }
-    // A clone has no spare room.
-    headers.clone()
 }
 
 /// Where something stored stands among its versions.
@@ -154,38 +132,5 @@ impl Retry {
         self.unreachable.store(unreachable, Ordering::Relaxed);
         self.at.store(until.as_micros(), Ordering::Relaxed);
         self.failures.store(failures.max(1), Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_packed_map_says_the_same_in_the_same_order() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("set-cookie", "a=1"),
-            ("etag", "\"v1\""),
-            ("set-cookie", "b=2"),
-            ("x-empty", ""),
-            ("x-name", "obs-text \u{e9}"),
-            ("set-cookie", "c=3"),
-        ] {
-            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
-            headers.append(HeaderName::from_static(name), value);
-        }
-        let secret = headers.get_mut("x-name").expect("it was put there");
-        secret.set_sensitive(true);
-        let head = Head {
-            status: StatusCode::OK,
-            headers: headers.clone(),
-        };
-        let packed = head.with_room();
-        let fields: Vec<_> = packed.fields().collect();
-        assert_eq!(fields, headers.iter().collect::<Vec<_>>());
-        assert!(packed.headers["x-name"].is_sensitive() && !packed.headers["etag"].is_sensitive());
-        // Room for the two fields is there, and a hit that fills it does not grow the map.
-        assert_eq!(packed.headers.len(), headers.len() + 2);
     }
 }
