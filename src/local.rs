@@ -79,7 +79,7 @@ impl Verdict {
 
 /// Beside what an entry holds: moka's node, key and bookkeeping, and the record itself.
 const OVERHEAD: usize = 256 + size_of::<Record>();
-/// Beside name and value: a header map's slot and the value's own allocation.
+/// A name of a rule.
 const FIELD_OVERHEAD: usize = 96;
 
 impl Known {
@@ -107,14 +107,8 @@ impl Known {
     fn weight(&self) -> u32 {
         let content = match self {
             Self::Record(record) => {
-                let fields: usize = record
-                    .head
-                    .headers
-                    .iter()
-                    .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
-                    .sum();
                 let body = usize::try_from(record.body.len()).unwrap_or(usize::MAX);
-                body.saturating_add(fields)
+                body.saturating_add(record.head.size())
             }
             Self::Rule(rule) => rule.fields.len() * FIELD_OVERHEAD,
             Self::Verdict(_) => 0,
@@ -276,9 +270,9 @@ mod tests {
             head: Head {
                 status: StatusCode::OK,
                 headers: HeaderMap::new(),
-            },
+            }
+            .into(),
             body: Bytes::from(vec![0; size]).into(),
-            lifetime,
             windows: Windows::from_receipt(now, &lifetime),
             early: None,
             cost: Duration::ZERO,

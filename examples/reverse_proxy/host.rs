@@ -73,7 +73,11 @@ impl Site {
         } else {
             return Ok(());
         };
-        request.headers_mut().insert(HOST, settled);
+        let headers = request.headers_mut();
+        match headers.get_mut(HOST) {
+            Some(host) => *host = settled,
+            None => drop(headers.insert(HOST, settled)),
+        }
         Ok(())
     }
 

@@ -113,14 +113,14 @@ impl Refresh {
         let beta = self.drive.engine.tuning.early_beta;
         let early = super::publish::early(
             &record.windows,
-            record.lifetime.stale_while_revalidate,
+            record.windows.lifetime().stale_while_revalidate,
             cost,
             beta,
         );
-        let mut head = record.head.clone();
+        let mut head = record.head.head();
         fields::without_trailers(&mut head.headers);
         let whole = Arc::new(Record {
-            head,
+            head: head.into(),
             body,
             cost,
             early,

@@ -49,11 +49,11 @@ pub(crate) fn agreeing(
     // No version lives longer here than it did when it came: a shared clock that has stepped back,
     // or was far ahead before a failover, would keep it fresh by as much.
     let came = record.stamp.fetched.plus(record.cost);
-    let outlived = came.plus(record.lifetime.fresh_left()) <= asked;
+    let outlived = came.plus(record.windows.lifetime().fresh_left()) <= asked;
     if fresh_here == (fresh_ms > 0) || (outlived && !fresh_here) {
         return record;
     }
-    let windows = Windows::from_remaining(asked, fresh_ms, &record.lifetime);
+    let windows = record.windows.with_remaining(asked, fresh_ms);
     Arc::new(Record {
         windows,
         early: None,
@@ -77,7 +77,7 @@ fn fresh_ms(rule: Option<&VaryRule>, view: &View, asked: Moment) -> i64 {
 pub(crate) fn stale_since(record: &Record, at: Moment) -> Option<Arc<Record>> {
     (record.windows.fresh_until > at).then(|| {
         Arc::new(Record {
-            windows: Windows::from_remaining(at, 0, &record.lifetime),
+            windows: record.windows.with_remaining(at, 0),
             early: None,
             ..copy(record)
         })
@@ -107,7 +107,6 @@ pub(crate) fn copy(record: &Record) -> Record {
         key: record.key.clone(),
         head: record.head.clone(),
         body: record.body.clone(),
-        lifetime: record.lifetime,
         windows: record.windows,
         early: record.early,
         cost: record.cost,
@@ -157,9 +156,8 @@ pub(crate) fn read(
             let windows = Windows::from_remaining(asked, fresh_ms, &lifetime);
             Known::Record(Arc::new(Record {
                 key: key.into(),
-                head: head.with_room(),
+                head: head.into(),
                 body: own(&content.body).into(),
-                lifetime,
                 windows,
                 early: early(&windows, lifetime.stale_while_revalidate, cost, beta),
                 cost,

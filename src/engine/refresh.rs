@@ -216,9 +216,8 @@ impl Refresh {
         let fence = self.lease.as_ref().map(Lease::fence);
         Record {
             key: key.into(),
-            head: head.with_room(),
+            head: head.into(),
             body,
-            lifetime,
             windows,
             early: super::publish::early(&windows, lifetime.stale_while_revalidate, cost, beta),
             cost,

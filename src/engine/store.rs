@@ -136,8 +136,8 @@ impl Refresh {
         let body = record.body.whole();
         let meta = codec::encode_response(
             key,
-            &record.head,
-            &record.lifetime,
+            &record.head.head(),
+            &record.windows.lifetime(),
             record.cost,
             &BodyDigest::of(&body),
         );

@@ -28,6 +28,8 @@ use crate::entry::{Head, Lifetime};
 const RESPONSE: u8 = b'r';
 const RULE: u8 = b'v';
 const SENSITIVE: u8 = 1;
+/// In a head, so that what is put beside them always fits into a map, too (it holds 2^15 at most).
+const MOST_FIELDS: usize = 4_096;
 
 /// What was stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +137,8 @@ pub(crate) fn encode_response(
     ] {
         meta.put_time(time);
     }
-    meta.put_count(head.fields().count());
-    for (name, value) in head.fields() {
+    meta.put_count(head.headers.len());
+    for (name, value) in &head.headers {
         meta.put(&[if value.is_sensitive() { SENSITIVE } else { 0 }]);
         meta.put_name(name);
         meta.put_text(value.as_bytes());
@@ -186,6 +188,9 @@ fn response(reader: &mut Reader, body: &[u8]) -> Result<Stored, Flaw> {
     let cost = reader.time()?;
     // A field takes at least its flags, two lengths and one letter.
     let count = reader.count(8)?;
+    if count > MOST_FIELDS {
+        return Err(Flaw::Field);
+    }
     let mut headers = HeaderMap::try_with_capacity(count).map_err(|_| Flaw::Field)?;
     for _ in 0..count {
         let [flags] = reader.array()?;

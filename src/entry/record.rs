@@ -3,40 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AGE, CACHE_STATUS, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::Moment;
-use crate::entry::{Fence, Lifetime, StoredBody, VaryRule, Windows};
+use crate::entry::{Fence, Packed, StoredBody, VaryRule, Windows};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-/// The head of a stored response: end-to-end fields only, without `Age`; each value owns its bytes.
+/// The head of a response that is stored: end-to-end fields only, without `Age`; each value owns its
+/// bytes. In a record, it is [`Packed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-}
-
-impl Head {
-    /// Leaves room for the two fields that every response gets of its own, `Age` and
-    /// `Cache-Status`: a hit then replaces values in its copy of the map instead of growing it.
-    #[must_use]
-    pub(crate) fn with_room(mut self) -> Self {
-        let room = HeaderValue::from_static("");
-        self.headers.insert(AGE, room.clone());
-        self.headers.entry(CACHE_STATUS).or_insert(room);
-        self
-    }
-
-    /// The fields without that room.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        let is_room = |name: &HeaderName, value: &HeaderValue| {
-            *name == AGE || (*name == CACHE_STATUS && value.is_empty())
-        };
-        self.headers
-            .iter()
-            .filter(move |(name, value)| !is_room(name, value))
-    }
 }
 
 /// Where something stored stands among its versions.
@@ -88,9 +66,8 @@ impl Stamp {
 pub(crate) struct Record {
     /// The text of its key, compared on every use.
     pub(crate) key: Box<[u8]>,
-    pub(crate) head: Head,
+    pub(crate) head: Packed,
     pub(crate) body: StoredBody,
-    pub(crate) lifetime: Lifetime,
     pub(crate) windows: Windows,
     /// When to refresh it although it is still fresh; drawn once, when it is kept.
     pub(crate) early: Option<Moment>,

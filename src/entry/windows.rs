@@ -60,6 +60,7 @@ impl Lifetime {
 pub(crate) struct Windows {
     /// When its age was zero; may lie before the process began.
     pub(crate) born: Moment,
+    received: Moment,
     pub(crate) fresh_until: Moment,
     pub(crate) stale_until: Moment,
     pub(crate) error_until: Moment,
@@ -90,14 +91,20 @@ impl Windows {
     /// All are counted from its birth: what other caches have used up of its freshness, or of the
     /// time for which it may be served stale, is not granted once more (RFC 5861 §3, §4).
     pub(crate) fn from_receipt(received: Moment, lifetime: &Lifetime) -> Self {
-        let overdue = lifetime.age.saturating_sub(lifetime.fresh);
-        let fresh_until = received.plus(lifetime.fresh_left()).minus(overdue);
+        // Up to the next microsecond, in which moments are: else two that are made of this would
+        // each lose a part of it, and what has run out would be younger than its freshness.
+        let age = lifetime.age.as_nanos().div_ceil(1_000);
+        let age = Duration::from_micros(u64::try_from(age).unwrap_or(u64::MAX));
+        let overdue = age.saturating_sub(lifetime.fresh);
+        let fresh_left = lifetime.fresh.saturating_sub(age);
+        let fresh_until = received.plus(fresh_left).minus(overdue);
         let stale_until = fresh_until.plus(lifetime.stale_while_revalidate);
         let error_until = fresh_until.plus(lifetime.stale_if_error);
         let unreachable_until = fresh_until.plus(lifetime.stale_if_unreachable);
         let servable_until = stale_until.max(error_until).max(unreachable_until);
         Self {
-            born: received.minus(lifetime.age),
+            born: received.minus(age),
+            received,
             fresh_until,
             stale_until,
             error_until,
@@ -119,6 +126,28 @@ impl Windows {
         let passed = at_first.saturating_sub(fresh_ms.saturating_mul(1_000));
         let passed = Duration::from_micros(passed.max(0).unsigned_abs());
         Self::from_receipt(asked.minus(passed), lifetime)
+    }
+
+    /// The same response as if, at `asked`, it had `fresh_ms` of freshness left.
+    pub(crate) fn with_remaining(&self, asked: Moment, fresh_ms: i64) -> Self {
+        Self::from_remaining(asked, fresh_ms, &self.lifetime())
+    }
+
+    /// The lengths that they were made of, to the microsecond: an entry does not hold both.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        let stale = |until: Moment| until.since(self.fresh_until);
+        let servable_until = self
+            .stale_until
+            .max(self.error_until)
+            .max(self.unreachable_until);
+        Lifetime {
+            age: self.received.since(self.born),
+            fresh: self.fresh_until.since(self.born),
+            stale_while_revalidate: stale(self.stale_until),
+            stale_if_error: stale(self.error_until),
+            stale_if_unreachable: stale(self.unreachable_until),
+            keep: self.keep_until.since(servable_until.max(self.received)),
+        }
     }
 
     /// What may be done at `now`. Each window is closed at its end: at `fresh_until` it is stale.
@@ -160,95 +189,4 @@ impl Windows {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn secs(secs: u64) -> Duration {
-        Duration::from_secs(secs)
-    }
-
-    fn lifetime() -> Lifetime {
-        Lifetime {
-            age: secs(3),
-            fresh: secs(10),
-            stale_while_revalidate: secs(5),
-            stale_if_error: secs(20),
-            stale_if_unreachable: secs(30),
-            keep: secs(60),
-        }
-    }
-
-    #[test]
-    fn phases_follow_each_other_at_their_ends() {
-        let received = Moment::from_micros(0);
-        let windows = Windows::from_receipt(received, &lifetime());
-        let at = |secs: i64| windows.phase(received.plus_millis(secs * 1_000));
-        assert_eq!(at(0), Phase::Fresh);
-        assert_eq!(windows.phase(received.plus_millis(6_999)), Phase::Fresh);
-        assert_eq!(at(7), Phase::Stale);
-        assert_eq!(at(12), Phase::OnError);
-        assert_eq!(at(27), Phase::IfUnreachable);
-        assert_eq!(at(37), Phase::Kept);
-        assert_eq!(at(97), Phase::Dead);
-    }
-
-    #[test]
-    fn age_counts_from_birth_and_ttl_goes_negative() {
-        let received = Moment::from_micros(0);
-        let windows = Windows::from_receipt(received, &lifetime());
-        assert_eq!(windows.age_secs(received.plus_millis(2_500)), 5);
-        assert_eq!(windows.ttl_secs(received.plus_millis(2_500)), 4);
-        assert_eq!(windows.ttl_secs(received.plus_millis(8_000)), -1);
-    }
-
-    #[test]
-    fn remaining_time_gives_the_windows_that_receipt_gave() {
-        let received = Moment::from_micros(1_000_000);
-        let direct = Windows::from_receipt(received, &lifetime());
-        for passed in [0, 1_500, 6_999, 7_000, 30_000] {
-            let asked = received.plus_millis(passed);
-            assert_eq!(
-                Windows::from_remaining(asked, 7_000 - passed, &lifetime()),
-                direct
-            );
-        }
-    }
-
-    #[test]
-    fn remaining_time_is_never_believed_beyond_the_responses_own_lifetime() {
-        let asked = Moment::from_micros(0);
-        let windows = Windows::from_remaining(asked, i64::MAX, &lifetime());
-        assert_eq!(windows.fresh_until, asked.plus(secs(7)));
-    }
-
-    #[test]
-    fn a_response_that_was_stale_on_receipt_keeps_its_age_and_has_used_up_what_it_has() {
-        let late = Lifetime {
-            age: secs(30),
-            fresh: secs(10),
-            ..lifetime()
-        };
-        let received = Moment::from_micros(0);
-        let direct = Windows::from_receipt(received, &late);
-        // Of 5, 20 and 30 seconds, 20 had passed.
-        assert_eq!(direct.phase(received), Phase::IfUnreachable);
-        assert_eq!(direct.phase(received.plus(secs(10))), Phase::Kept);
-        assert_eq!(direct.phase(received.plus(secs(70))), Phase::Dead);
-        assert_eq!(late.stale_left(), secs(10));
-        assert_eq!(direct.age_secs(received), 30);
-        assert_eq!(direct.ttl_secs(received), -20);
-        assert_eq!(Windows::from_remaining(received, 0, &late), direct);
-    }
-
-    #[test]
-    fn a_lifetime_beyond_what_can_be_shared_makes_nothing_older() {
-        let long = Lifetime {
-            fresh: secs(1 << 31),
-            ..lifetime()
-        };
-        let asked = Moment::from_micros(0);
-        let shared = i64::try_from(LONGEST_SHARED.as_millis()).unwrap();
-        let windows = Windows::from_remaining(asked, shared - 60_000, &long);
-        assert_eq!(windows.age_secs(asked), 63);
-    }
-}
+mod tests;

@@ -87,7 +87,7 @@ impl Shared {
 
     /// False if the response forbids it, or if something newer may be known to the fleet.
     fn may_be_stale(&self, scope: &Scope, record: &Record, now: Moment) -> bool {
-        let directives = scope.policy.directives(&record.head.headers);
+        let directives = scope.policy.directives(&record.head.headers());
         !directives.forbids_stale() && !self.engine.suspects(&record.stamp, now)
     }
 }

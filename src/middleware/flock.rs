@@ -387,7 +387,7 @@ fn forward_reason(sighted: &Sighted, now: Moment) -> Fwd {
 fn always_validated(sighted: &Sighted) -> bool {
     match &sighted.known {
         Some(Known::Record(record)) => {
-            let lifetime = &record.lifetime;
+            let lifetime = record.windows.lifetime();
             let served = lifetime
                 .fresh
                 .saturating_add(lifetime.stale_while_revalidate);

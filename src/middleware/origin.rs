@@ -19,10 +19,11 @@ use tower_service::Service;
 use crate::config::{Scope, Shared};
 use crate::engine::Failure;
 use crate::engine::origin::{Draft, Fetched, Origin, Source};
-use crate::entry::{Head, Record, StoredBody};
+use crate::entry::{Head, Packed, Record, StoredBody};
 use crate::flight::{Broken, Item};
 use crate::local::Proof;
 use crate::semantics::directives::ResponseDirectives;
+use crate::semantics::lines::Lines;
 use crate::semantics::policy::SetCookie;
 use crate::semantics::storable::{self, Refusal, RequestTraits};
 use crate::semantics::vary::Vary;
@@ -122,7 +123,7 @@ where
         Box::pin(async move {
             let (mut service, mut request) = self.parts.take().expect("an origin is asked once");
             let held = basis.clone();
-            let basis = basis.filter(|basis| has_validator(&basis.head.headers));
+            let basis = basis.filter(|basis| has_validator(&basis.head));
             validate::ask_conditionally(
                 request.headers_mut(),
                 basis.as_ref().map(|basis| &basis.head),
@@ -247,12 +248,13 @@ where
         sent: std::time::SystemTime,
         received: std::time::SystemTime,
     ) -> Fetched {
-        if !validate::selects(&basis.head, response.headers()) {
+        let stored = basis.head.head();
+        if !validate::selects(&stored, response.headers()) {
             // What we named is current, says the origin, and names something else (some add a
             // suffix to the tag of a compressed response, and drop it here). It updates nothing
             // (RFC 9111 §4.3.4), but answers this client. The verdict sends the next ones
             // unconditionally; what they bring overrules it, and is led without a basis.
-            self.give_back(Back::Confirmed(basis.head.clone(), basis.body.clone()));
+            self.give_back(Back::Confirmed(stored, basis.body.clone()));
             return Fetched::Refused {
                 reason: "unexpected-304",
                 authorized_only: false,
@@ -263,9 +265,8 @@ where
         if policy.set_cookie == SetCookie::Strip {
             not_modified.remove(SET_COOKIE);
         }
-        let (mut head, withheld) = validate::freshened(&basis.head, &not_modified, |fields| {
-            policy.directives(fields)
-        });
+        let (mut head, withheld) =
+            validate::freshened(&stored, &not_modified, |fields| policy.directives(fields));
         fields::ensure_date(&mut head.headers, received);
         let refusal = if covers(basis, &policy.vary(&head.headers)) {
             let judged = storable::judge_freshened(
@@ -363,8 +364,8 @@ fn lower_host(headers: &mut HeaderMap) {
     }
 }
 
-fn has_validator(headers: &HeaderMap) -> bool {
-    headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
+fn has_validator(head: &Packed) -> bool {
+    head.line(&ETAG).is_some() || head.line(&LAST_MODIFIED).is_some()
 }
 
 /// The length of the body, if it is known.

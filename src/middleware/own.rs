@@ -158,9 +158,8 @@ fn unstored(head: crate::entry::Head, body: StoredBody, now: Moment) -> Record {
     let lifetime = crate::entry::Lifetime::default();
     Record {
         key: Box::default(),
-        head,
+        head: head.into(),
         body,
-        lifetime,
         windows: Windows::from_receipt(now, &lifetime),
         early: None,
         cost: Duration::ZERO,

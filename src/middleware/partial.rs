@@ -14,6 +14,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::respond::{Asked, BodyOf};
 use crate::middleware::window::Window;
 use crate::semantics::fields;
+use crate::semantics::lines::Lines;
 use crate::semantics::range::{self, Selection, Span};
 
 /// What of a stored response a client is to get. Its own conditions come first
@@ -32,11 +33,9 @@ pub(crate) fn select(asked: Asked<'_>, record: &Record, body: &BodyOf) -> Select
         BodyOf::Log(_, Some(length)) => (*length, false),
         BodyOf::Log(_, None) => return Selection::Whole,
     };
-    match range::select(asked.headers, &head.headers, length) {
+    match range::select(asked.headers, head, length) {
         // No RFC says whether the coding of a multipart is that of its parts.
-        Selection::Many(_) if !whole || head.headers.contains_key(CONTENT_ENCODING) => {
-            Selection::Whole
-        }
+        Selection::Many(_) if !whole || head.line(&CONTENT_ENCODING).is_some() => Selection::Whole,
         selection => selection,
     }
 }
@@ -55,7 +54,7 @@ pub(crate) fn one<B>(record: &Record, body: BodyOf, span: &Span) -> Response<Res
         BodyOf::Record => ResponseBody::stored(&record.body.part(span.first, span.last)),
         BodyOf::Log(reader, _) => ResponseBody::log_part(reader, Window::of(span)),
     };
-    let mut headers = record.head.headers.clone();
+    let mut headers = record.head.headers();
     describe(&mut headers, span);
     respond(StatusCode::PARTIAL_CONTENT, headers, body)
 }
@@ -63,7 +62,7 @@ pub(crate) fn one<B>(record: &Record, body: BodyOf, span: &Span) -> Response<Res
 /// Several parts of a stored body (RFC 9110 §14.6).
 pub(crate) fn many<B>(record: &Record, spans: &[Span]) -> Response<ResponseBody<B>> {
     let boundary = boundary();
-    let mut headers = record.head.headers.clone();
+    let mut headers = record.head.headers();
     let kind = headers.get(CONTENT_TYPE).cloned();
     let mut frames = Vec::with_capacity(spans.len() * 2 + 1);
     for span in spans {
@@ -104,7 +103,7 @@ pub(crate) fn none<B>(record: &Record, length: u64) -> Response<ResponseBody<B>>
             || name.as_str() == "cross-origin-resource-policy"
     };
     let mut headers = HeaderMap::new();
-    for (name, value) in &record.head.headers {
+    for (name, value) in record.head.iter() {
         if kept(name) {
             headers.append(name, value.clone());
         }

@@ -46,53 +46,48 @@ impl Shared {
         report: &Report,
     ) -> Response<ResponseBody<B>> {
         let head = &record.head;
-        let mut response = if asked.seen.condition() && validate::not_modified(asked.headers, head)
-        {
-            let mut response = Response::new(ResponseBody::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.headers_mut() =
-                validate::not_modified_headers(head, &self.scope.policy.targets);
-            response
-        } else {
-            match partial::select(asked, record, &body) {
-                Selection::Whole => whole(asked, record, body),
-                Selection::One(span) => partial::one(record, body, &span),
-                Selection::Many(spans) => partial::many(record, &spans),
-                Selection::Unsatisfiable(length) => partial::none(record, length),
-            }
+        let own = |status: StatusCode| Own {
+            age: age(record, now, report),
+            cache_status: self.name.as_ref().map(|name| {
+                let fwd_status = report.fwd_status.filter(|fwd| *fwd != status);
+                status::render(
+                    name,
+                    &Report {
+                        fwd_status,
+                        ..*report
+                    },
+                )
+            }),
         };
-        let status = response.status();
-        let report = Report {
-            fwd_status: report.fwd_status.filter(|fwd| *fwd != status),
-            ..*report
-        };
+        let mut response =
+            if asked.seen.condition() && validate::not_modified(asked.headers, head.status, head) {
+                let mut response = Response::new(ResponseBody::empty());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                *response.headers_mut() =
+                    validate::not_modified_headers(head, &self.scope.policy.targets);
+                response
+            } else {
+                match partial::select(asked, record, &body) {
+                    Selection::Whole => return whole(asked, record, body, own(head.status)),
+                    Selection::One(span) => partial::one(record, body, &span),
+                    Selection::Many(spans) => partial::many(record, &spans),
+                    Selection::Unsatisfiable(length) => partial::none(record, length),
+                }
+            };
+        let own = own(response.status());
         let headers = response.headers_mut();
-        let age = record.windows.age_secs(now);
-        if age == 0 && report.fwd.is_some() && !report.collapsed {
-            // RFC 9111 §5.1: its presence would say that the origin did not make it for this one.
-            headers.remove(AGE);
-        } else {
-            headers.insert(AGE, status::seconds(age));
-        }
-        self.sign(headers, &report);
+        match own.age {
+            Some(age) => headers.insert(AGE, age),
+            None => headers.remove(AGE),
+        };
+        sign(headers, own.cache_status);
         response
     }
 
     /// Adds our member of `Cache-Status`, after those of the caches nearer to the origin.
     pub(crate) fn sign(&self, headers: &mut HeaderMap, report: &Report) {
-        let room = headers
-            .get_mut(CACHE_STATUS)
-            .filter(|value| value.is_empty());
-        match (&self.name, room) {
-            (Some(name), Some(room)) => *room = status::render(name, report),
-            (Some(name), None) => {
-                headers.append(CACHE_STATUS, status::render(name, report));
-            }
-            (None, Some(_)) => {
-                headers.remove(CACHE_STATUS);
-            }
-            (None, None) => {}
-        }
+        let name = self.name.as_ref();
+        sign(headers, name.map(|name| status::render(name, report)));
     }
 
     /// A response that says that there is none.
@@ -121,9 +116,60 @@ impl Shared {
     }
 }
 
+/// The fields that are not those of the stored response.
+struct Own {
+    /// `None` for what was made for this request (RFC 9111 §5.1: its presence would say that it was
+    /// not).
+    age: Option<HeaderValue>,
+    cache_status: Option<HeaderValue>,
+}
+
+fn age(record: &Record, now: Moment, report: &Report) -> Option<HeaderValue> {
+    let age = record.windows.age_secs(now);
+    let just_made = age == 0 && report.fwd.is_some() && !report.collapsed;
+    (!just_made).then(|| status::seconds(age))
+}
+
+fn sign(headers: &mut HeaderMap, cache_status: Option<HeaderValue>) {
+    let room = headers
+        .get_mut(CACHE_STATUS)
+        .filter(|value| value.is_empty());
+    match (cache_status, room) {
+        (Some(ours), Some(room)) => *room = ours,
+        (Some(ours), None) => {
+            headers.append(CACHE_STATUS, ours);
+        }
+        (None, Some(_)) => {
+            headers.remove(CACHE_STATUS);
+        }
+        (None, None) => {}
+    }
+}
+
 /// All of a stored response; of HEAD, all that there is.
-fn whole<B>(asked: Asked<'_>, record: &Record, body: BodyOf) -> Response<ResponseBody<B>> {
-    let mut headers = record.head.headers.clone();
+fn whole<B>(
+    asked: Asked<'_>,
+    record: &Record,
+    body: BodyOf,
+    own: Own,
+) -> Response<ResponseBody<B>> {
+    let mut headers = match own {
+        Own {
+            age: Some(age),
+            cache_status: Some(ours),
+        } => record.head.headers_with(age, ours),
+        Own { age, cache_status } => {
+            let empty = HeaderValue::from_static("");
+            let mut headers = record
+                .head
+                .headers_with(age.clone().unwrap_or(empty.clone()), empty);
+            if age.is_none() {
+                headers.remove(AGE);
+            }
+            sign(&mut headers, cache_status);
+            headers
+        }
+    };
     let body = match body {
         _ if asked.head => {
             // Else the server would announce the length of the body that is not sent.

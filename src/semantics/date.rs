@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
+use http::header::{DATE, HeaderName, HeaderValue, LAST_MODIFIED};
 
+use crate::semantics::lines::Lines;
 use crate::semantics::list::trim;
 
 /// Reads any of the three forms. Names of days, months and the zone may come in any case, since
@@ -71,13 +72,13 @@ fn parse_of_another_day(folded: &str) -> Option<SystemTime> {
 }
 
 /// The date in the first line of this field; `None` if there is none or it is not valid.
-pub(crate) fn first(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
-    parse(headers.get(name)?.as_bytes())
+pub(crate) fn first(headers: &impl Lines, name: &HeaderName) -> Option<SystemTime> {
+    parse(headers.line(name)?.as_bytes())
 }
 
 /// When a response last changed, if that is a strong validator (RFC 9110 §8.8.2.2): it was made a
 /// second later or more, and within the same second it could have changed once more.
-pub(crate) fn strong_last_modified(headers: &HeaderMap) -> Option<SystemTime> {
+pub(crate) fn strong_last_modified(headers: &impl Lines) -> Option<SystemTime> {
     let (changed, made) = (first(headers, &LAST_MODIFIED)?, first(headers, &DATE)?);
     let settled = made.duration_since(changed).unwrap_or_default() >= Duration::from_secs(1);
     settled.then_some(changed)

@@ -6,6 +6,7 @@ pub(crate) mod directives;
 pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
+pub(crate) mod lines;
 pub(crate) mod list;
 #[cfg(test)]
 mod model;

@@ -6,6 +6,7 @@ use http::header::{
 use smallvec::SmallVec;
 
 use crate::semantics::date;
+use crate::semantics::lines::Lines;
 use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 
@@ -62,7 +63,7 @@ fn value(text: String) -> HeaderValue {
 
 /// What of a 200 with this head and of `length` bytes a GET is to get. For other methods, `Range`
 /// has no meaning (RFC 9110 §14.2).
-pub(crate) fn select(request: &HeaderMap, response: &HeaderMap, length: u64) -> Selection {
+pub(crate) fn select(request: &HeaderMap, response: &impl Lines, length: u64) -> Selection {
     match parse(request) {
         Some(specs) if is_current(request, response) => resolve(&specs, length),
         _ => Selection::Whole,
@@ -190,12 +191,12 @@ fn resolve(specs: &[Spec], length: u64) -> Selection {
 }
 
 /// True if the request wants parts of this very representation. If not it gets all of another.
-fn is_current(request: &HeaderMap, response: &HeaderMap) -> bool {
+fn is_current(request: &HeaderMap, response: &impl Lines) -> bool {
     if_range(request, response) && if_match(request, response)
 }
 
 /// RFC 9110 §13.1.5. Without the field: true.
-fn if_range(request: &HeaderMap, response: &HeaderMap) -> bool {
+fn if_range(request: &HeaderMap, response: &impl Lines) -> bool {
     let mut lines = request.get_all(IF_RANGE).iter();
     let validator = match (lines.next(), lines.next()) {
         (None, _) => return true,
@@ -204,7 +205,7 @@ fn if_range(request: &HeaderMap, response: &HeaderMap) -> bool {
     };
     match validator {
         [b'"', ..] => response
-            .get(ETAG)
+            .line(&ETAG)
             .is_some_and(|tag| Tag::of(tag.as_bytes()).matches_strongly(&Tag::of(validator))),
         // A weak tag is no date either.
         date => {
@@ -215,9 +216,9 @@ fn if_range(request: &HeaderMap, response: &HeaderMap) -> bool {
 
 /// RFC 9111 §4.3.2 leaves `If-Match` and `If-Unmodified-Since` to the origin. But who resumes a
 /// download with them (RFC 9110 §13.1.1, §13.1.4) is not to get a part of another version.
-fn if_match(request: &HeaderMap, response: &HeaderMap) -> bool {
+fn if_match(request: &HeaderMap, response: &impl Lines) -> bool {
     if request.contains_key(IF_MATCH) {
-        let stored = response.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+        let stored = response.line(&ETAG).map(|tag| Tag::of(tag.as_bytes()));
         return request.get_all(IF_MATCH).iter().any(|line| {
             trim(line.as_bytes()) == b"*"
                 || stored.is_some_and(|stored| {

@@ -1,5 +1,6 @@
 //! Validation, in both directions (RFC 9111 §4.3; RFC 9110 §13).
 
+use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG,
     EXPIRES, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
@@ -10,12 +11,13 @@ use crate::entry::Head;
 use crate::semantics::date;
 use crate::semantics::directives::ResponseDirectives;
 use crate::semantics::fields::{listed, own, storable, withheld};
+use crate::semantics::lines::Lines;
 use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 
 /// Makes a client's request ours: its conditions go, and those of the stored head come, if there
 /// is one (RFC 9111 §4.3.1). Its `Range` goes too: what is shared with others is the whole.
-pub(crate) fn ask_conditionally(request: &mut HeaderMap, head: Option<&Head>) {
+pub(crate) fn ask_conditionally(request: &mut HeaderMap, stored: Option<&impl Lines>) {
     for name in [
         IF_NONE_MATCH,
         IF_MODIFIED_SINCE,
@@ -26,11 +28,11 @@ pub(crate) fn ask_conditionally(request: &mut HeaderMap, head: Option<&Head>) {
     ] {
         request.remove(name);
     }
-    let Some(head) = head else { return };
-    if let Some(tag) = head.headers.get(ETAG) {
+    let Some(stored) = stored else { return };
+    if let Some(tag) = stored.line(&ETAG) {
         request.insert(IF_NONE_MATCH, tag.clone());
     }
-    if let Some(changed) = head.headers.get(LAST_MODIFIED) {
+    if let Some(changed) = stored.line(&LAST_MODIFIED) {
         request.insert(IF_MODIFIED_SINCE, changed.clone());
     }
 }
@@ -126,33 +128,32 @@ const DESCRIBE_CONTENT: [HeaderName; 5] = [
 
 /// True if the client has the stored representation already and is to get a 304
 /// (RFC 9110 §13.1.2, §13.1.3, §13.2.2; RFC 9111 §4.3.2).
-pub(crate) fn not_modified(request: &HeaderMap, head: &Head) -> bool {
+pub(crate) fn not_modified(request: &HeaderMap, status: StatusCode, stored: &impl Lines) -> bool {
     if request.contains_key(IF_NONE_MATCH) {
         // §13.2.1: conditions are for what would have succeeded.
-        return head.status.is_success() && any_matches(request, head);
+        return status.is_success() && any_matches(request, stored);
     }
     if request.contains_key(IF_MODIFIED_SINCE) {
-        return head.status.is_success() && unchanged_since(request, head);
+        return status.is_success() && unchanged_since(request, stored);
     }
     false
 }
 
-fn any_matches(request: &HeaderMap, head: &Head) -> bool {
-    let stored = head.headers.get(ETAG).map(|tag| Tag::of(tag.as_bytes()));
+fn any_matches(request: &HeaderMap, stored: &impl Lines) -> bool {
+    let stored = stored.line(&ETAG).map(|tag| Tag::of(tag.as_bytes()));
     request.get_all(IF_NONE_MATCH).iter().any(|line| {
         trim(line.as_bytes()) == b"*"
             || stored.is_some_and(|stored| tags(line.as_bytes()).any(|tag| tag.matches(&stored)))
     })
 }
 
-fn unchanged_since(request: &HeaderMap, head: &Head) -> bool {
+fn unchanged_since(request: &HeaderMap, stored: &impl Lines) -> bool {
     let mut lines = request.get_all(IF_MODIFIED_SINCE).iter();
     let (Some(since), None) = (lines.next(), lines.next()) else {
         return false;
     };
     // RFC 9111 §4.3.2: without a `Last-Modified`, it is as new as its `Date`.
-    let headers = &head.headers;
-    let Some(changed) = headers.get(LAST_MODIFIED).or_else(|| headers.get(DATE)) else {
+    let Some(changed) = stored.line(&LAST_MODIFIED).or_else(|| stored.line(&DATE)) else {
         return false;
     };
     match (
@@ -167,16 +168,16 @@ fn unchanged_since(request: &HeaderMap, head: &Head) -> bool {
 /// The fields of a 304 for this head (RFC 9110 §15.4.5): those that the 200 would have had and
 /// that a cache has to update, among them the targeted ones (RFC 9213 §2.2: who comes next may be
 /// meant by them as well), and `Last-Modified` if it is the only validator.
-pub(crate) fn not_modified_headers(head: &Head, targets: &[HeaderName]) -> HeaderMap {
+pub(crate) fn not_modified_headers(stored: &impl Lines, targets: &[HeaderName]) -> HeaderMap {
     const ALWAYS: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY];
     let mut headers = HeaderMap::with_capacity(ALWAYS.len() + targets.len());
     for name in ALWAYS.iter().chain(targets) {
-        for value in head.headers.get_all(name) {
+        for value in stored.lines(name) {
             headers.append(name.clone(), value.clone());
         }
     }
     if !headers.contains_key(ETAG)
-        && let Some(changed) = head.headers.get(LAST_MODIFIED)
+        && let Some(changed) = stored.line(&LAST_MODIFIED)
     {
         headers.insert(LAST_MODIFIED, changed.clone());
     }

@@ -85,7 +85,7 @@ impl Origin for Caller {
                     let head = head(version, span.fetch);
                     let known = basis
                         .as_ref()
-                        .map(|basis| basis.head.headers[VERSION].clone());
+                        .map(|basis| basis.head.headers()[VERSION].clone());
                     if spec.confirms && known.is_some_and(|known| known == head.headers[VERSION]) {
                         span.head(Reply::Confirmed);
                         span.change(|fetch, _| fetch.whole = true);
@@ -122,7 +122,8 @@ fn head(version: u64, fetch: usize) -> Head {
 
 /// The fetch that brought or last confirmed a response.
 pub(super) fn fetch_of(record: &Record) -> usize {
-    let value = record.head.headers[FETCH].to_str().expect("digits");
+    let headers = record.head.headers();
+    let value = headers[FETCH].to_str().expect("digits");
     value.parse().expect("digits")
 }
 

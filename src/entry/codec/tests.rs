@@ -37,6 +37,28 @@ fn sample() -> Bytes {
     encode_response(KEY, &head(), &lifetime(), COST, &BodyDigest::of(BODY))
 }
 
+#[test]
+fn more_fields_than_fit_into_a_response_are_refused() {
+    let with = |count: usize| {
+        let mut head = head();
+        head.headers.clear();
+        for number in 0..count {
+            // So long that none takes the place of one that is kept for good.
+            let name = HeaderName::try_from(format!("x-{number:090}")).unwrap();
+            head.headers.insert(name, HeaderValue::from_static("v"));
+        }
+        let meta = encode_response(KEY, &head, &lifetime(), COST, &BodyDigest::of(BODY));
+        decode(KEY, &meta, BODY)
+    };
+    assert_eq!(with(MOST_FIELDS + 1), Err(Flaw::Field));
+    assert_eq!(with(24_576), Err(Flaw::Field), "a map is full with so many");
+    let Ok(Stored::Response { head, .. }) = with(MOST_FIELDS) else {
+        panic!("so many are read");
+    };
+    let headers = crate::entry::Packed::from(head).headers();
+    assert_eq!(headers.len(), MOST_FIELDS + 2);
+}
+
 /// A meta with this kind and content, and a right digest.
 fn sealed(kind: u8, content: &[u8]) -> Bytes {
     let mut meta = Writer::new(kind, KEY);
