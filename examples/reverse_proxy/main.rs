@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use bellwether::{Cache, Error};
 use http::HeaderValue;
+use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tower::Layer as _;
 use tracing_subscriber::EnvFilter;
@@ -47,6 +48,12 @@ use origin::{Origin, Upstream};
 use purge::Purger;
 use settings::Settings;
 use tier::Tier;
+
+/// A cache is small things that live long among large ones that do not. The allocator of glibc keeps
+/// the gaps between them: with it, an entry takes twice the memory. What this one gives back to the
+/// system, and when, is set in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Why the proxy cannot start, in one line.
 #[derive(Debug)]
