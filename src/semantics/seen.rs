@@ -90,10 +90,14 @@ mod tests {
             (RANGE, 5),
         ];
         for (name, index) in fields {
-            for others in [&[][..], &["host", "x-range", "if-range", "accept"]] {
+            let many: Vec<HeaderName> = (0..500)
+                .map(|number| format!("x-{number}").parse().expect("a name"))
+                .collect();
+            let few = ["host", "x-range", "if-range", "accept"].map(HeaderName::from_static);
+            for others in [&[][..], &few, &many] {
                 let mut headers = HeaderMap::new();
                 for other in others {
-                    headers.insert(*other, HeaderValue::from_static("x"));
+                    headers.insert(other, HeaderValue::from_static("x"));
                 }
                 assert_eq!(Seen::of(&headers), Seen::default());
                 headers.append(&name, HeaderValue::from_static("a"));
