@@ -154,7 +154,7 @@ async fn shouting(
             for link in &mut links {
                 let (id, fence, sent) = (fresh_id(), Fence::new(7), Instant::now());
                 let mut cmd = redis::cmd("SPUBLISH");
-                cmd.arg(channel).arg(format!("p:{id}:{fence}:h"));
+                cmd.arg(channel).arg(format!("p:{id}:{fence}:h:0"));
                 if cmd.exec_async(link).await.is_ok() {
                     let answered = Instant::now();
                     said.push(Purge {
