@@ -417,6 +417,22 @@ fn a_lease_is_over_once_a_node_that_is_between_two_eras_has_purged() {
     assert_eq!((second(true), second(false)), (false, true));
 }
 
+/// As by a node that does again what it purged long ago, in an era that it has just been told of.
+#[test]
+fn a_lease_is_over_once_a_purge_is_heard_of_that_is_later_by_its_fence() {
+    let second = |fence: u64| {
+        let wrong = with(|notes| {
+            let (id, fence, kind) = (ID, Fence::new(fence), PurgeKind::Soft);
+            let (at, event) = (BEGIN + MILLI, TierEvent::Purged { id, fence, kind });
+            notes.heard.push(Heard { life: 1, at, event });
+            let call = acquire(1, BEGIN + 10 * MILLI, 9, lease(160), None);
+            notes.calls.push(call);
+        });
+        wrong.contains(&"one lease at a time")
+    };
+    assert_eq!([99, 150, 170].map(second), [true, false, true]);
+}
+
 #[test]
 fn what_outlived_its_windows_is_seen() {
     let claim = ["nothing is served past its windows"];
