@@ -127,17 +127,37 @@ impl<'a> View<'a> {
         eras.any(|(at, _)| (since..=until).contains(at))
     }
 
-    /// True if this node knew of an older era than others, and Redis may have lost the newer one: it
-    /// learns of that with the next heartbeat of who knows it. Until then it purges what is stored
-    /// in the older one, and what the others store stays as it is.
+    /// True if this node knew of an older era than others, and Redis may have lost the newer one.
+    /// What it purges then, it purges in the newer one when it learns of that.
     pub(crate) fn is_behind(&self, life: Life, at: At) -> bool {
         const LOST: At = 10_000 * MILLI;
-        let known = |eras: &Vec<(At, u64)>| {
-            let until_then = eras.iter().filter(|(when, _)| *when <= at);
-            until_then.map(|(_, era)| *era).max().unwrap_or(0)
-        };
-        let newest = self.eras.iter().map(known).max();
-        newest > Some(known(&self.eras[life])) && self.lost_keys(at.saturating_sub(LOST), at)
+        let behind = self.known_era(life, at) < self.newest_era(at);
+        behind && self.lost_keys(at.saturating_sub(LOST), at)
+    }
+
+    /// When what this node purged while it was behind was purged in the newest era of then, too.
+    /// `None` if that is not known: it ended before, or Redis did not answer it.
+    pub(crate) fn caught_up(&self, life: Life, at: At) -> Option<At> {
+        const OWED: At = 500 * MILLI;
+        let newest = self.newest_era(at);
+        let eras = self.eras[life].iter();
+        let over = eras.filter(|(_, era)| *era >= newest);
+        let over = over.map(|(when, _)| *when).min()?;
+        let until = over + OWED + self.stalled(over, over + OWED);
+        (!self.failed(life, over, until)).then_some(until)
+    }
+
+    fn newest_era(&self, at: At) -> u64 {
+        let lives = 0..self.eras.len();
+        lives
+            .map(|life| self.known_era(life, at))
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn known_era(&self, life: Life, at: At) -> u64 {
+        let until_then = self.eras[life].iter().filter(|(when, _)| *when <= at);
+        until_then.map(|(_, era)| *era).max().unwrap_or(0)
     }
 
     /// The era that a call was made in: what was purged with everything before is nothing to it.
@@ -148,9 +168,7 @@ impl<'a> View<'a> {
         if self.changed_era(call.life, call.sent.saturating_sub(ABOUT), until) {
             return None;
         }
-        let eras = self.eras[call.life].iter();
-        let before = eras.filter(|(at, _)| *at <= call.sent);
-        Some(before.map(|(_, era)| *era).max().unwrap_or(0))
+        Some(self.known_era(call.life, call.sent))
     }
 
     /// True if this node's subscription broke or came back.

@@ -13,6 +13,8 @@ mod access;
 mod cluster;
 mod contract;
 #[cfg(feature = "redis")]
+mod eras;
+#[cfg(feature = "redis")]
 mod faults;
 #[cfg(feature = "redis")]
 mod history;

@@ -12,12 +12,19 @@ use crate::shared::{PurgeKind, TierEvent};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
     Event(TierEvent),
+    /// A purge, and the era that it was done in.
+    Purged {
+        id: EntryId,
+        fence: Fence,
+        kind: PurgeKind,
+        era: u64,
+    },
     /// This node's own heartbeat, by its number.
     Pulse(u64),
 }
 
-/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>`, `g:<era>` on the shared
-/// channel, `a:<number>` on our own. `None` for anything else.
+/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>:<era>`, `g:<era>` on
+/// the shared channel, `a:<number>` on our own. `None` for anything else.
 pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
     let [Value::BulkString(channel), Value::BulkString(payload)] = data else {
         return None;
@@ -44,14 +51,20 @@ pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
             fence: fence(rest)?,
         },
         "p" => {
-            let (number, kind) = rest.split_once(':')?;
-            let kind = match kind {
+            let mut rest = rest.splitn(3, ':');
+            let fence = fence(rest.next()?)?;
+            let kind = match rest.next()? {
                 "h" => PurgeKind::Hard,
                 "s" => PurgeKind::Soft,
                 _ => return None,
             };
-            let fence = fence(number)?;
-            TierEvent::Purged { id, fence, kind }
+            let era = number(rest.next()?).ok()?;
+            return Some(Heard::Purged {
+                id,
+                fence,
+                kind,
+                era,
+            });
         }
         _ => return None,
     };
@@ -71,7 +84,14 @@ mod tests {
     fn messages_are_read_and_strange_ones_ignored() {
         let id = EntryId::from_bytes([0xab; 16]);
         let fence = Fence::new(7);
-        let purged = |kind| Some(Heard::Event(TierEvent::Purged { id, fence, kind }));
+        let purged = |kind, era| {
+            Some(Heard::Purged {
+                id,
+                fence,
+                kind,
+                era,
+            })
+        };
         assert_eq!(
             message(&format!("c:{id}:7")),
             Some(Heard::Event(TierEvent::Committed { id, fence }))
@@ -80,8 +100,14 @@ mod tests {
             message(&format!("r:{id}:7")),
             Some(Heard::Event(TierEvent::Released { id, fence }))
         );
-        assert_eq!(message(&format!("p:{id}:7:h")), purged(PurgeKind::Hard));
-        assert_eq!(message(&format!("p:{id}:7:s")), purged(PurgeKind::Soft));
+        assert_eq!(
+            message(&format!("p:{id}:7:h:0")),
+            purged(PurgeKind::Hard, 0)
+        );
+        assert_eq!(
+            message(&format!("p:{id}:7:s:5")),
+            purged(PurgeKind::Soft, 5)
+        );
         assert_eq!(
             message("g:7"),
             Some(Heard::Event(TierEvent::PurgedAll { fence }))
@@ -100,7 +126,10 @@ mod tests {
             &format!("c:{id}:"),
             &format!("c:{id}:x"),
             &format!("p:{id}:7"),
-            &format!("p:{id}:7:x"),
+            &format!("p:{id}:7:h"),
+            &format!("p:{id}:7:h:"),
+            &format!("p:{id}:7:h:5:"),
+            &format!("p:{id}:7:x:5"),
             &format!("z:{id}:7"),
             // On the shared channel, a heartbeat is nobody's.
             "a:1",

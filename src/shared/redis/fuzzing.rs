@@ -143,9 +143,14 @@ fn messages(payload: &[u8]) {
             Heard::Pulse(number) => format!("a:{number}"),
             Heard::Event(TierEvent::Committed { id, fence }) => format!("c:{id}:{fence}"),
             Heard::Event(TierEvent::Released { id, fence }) => format!("r:{id}:{fence}"),
-            Heard::Event(TierEvent::Purged { id, fence, kind }) => {
+            Heard::Purged {
+                id,
+                fence,
+                kind,
+                era,
+            } => {
                 let kind = if kind == PurgeKind::Hard { 'h' } else { 's' };
-                format!("p:{id}:{fence}:{kind}")
+                format!("p:{id}:{fence}:{kind}:{era}")
             }
             Heard::Event(TierEvent::PurgedAll { fence }) => format!("g:{fence}"),
             Heard::Event(other) => panic!("no message says {other:?}"),

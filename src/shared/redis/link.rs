@@ -145,6 +145,15 @@ pub(super) fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) 
                 Some(events::Heard::Event(TierEvent::PurgedAll { fence })) => {
                     inner.heard_of_era(fence);
                 }
+                Some(events::Heard::Purged {
+                    id,
+                    fence,
+                    kind,
+                    era,
+                }) => {
+                    inner.heard_of_purge(id, kind, era);
+                    inner.hub.tell(TierEvent::Purged { id, fence, kind });
+                }
                 Some(events::Heard::Event(event)) => inner.hub.tell(event),
                 Some(events::Heard::Pulse(number)) => {
                     inner.hub.pulse_back(generation, number, SystemClock.now());

@@ -18,6 +18,7 @@ mod locks;
 mod names;
 mod ops;
 mod payments;
+mod purges;
 mod reply;
 mod report;
 mod script;

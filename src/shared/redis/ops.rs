@@ -98,22 +98,7 @@ impl SharedTier for RedisTier {
         within: Duration,
     ) -> BoxFuture<'_, Result<Fence, Error>> {
         let inner = &*self.inner;
-        Box::pin(async move {
-            let mut owed = PurgeGuard {
-                inner,
-                purge: Some((id, kind)),
-            };
-            let act = |mut links: Links| async move {
-                inner.deliver_purge_of(&mut links, id).await?;
-                wire::purge(&mut links.control, &inner.space, id, kind).await
-            };
-            let result = inner.call(id, Call::Followup, within, act).await;
-            // What is not ours cannot be purged, ever.
-            if matches!(result, Ok(_) | Err(Failure::Foreign(_))) {
-                owed.purge = None;
-            }
-            Ok(result?)
-        })
+        Box::pin(async move { Ok(inner.purge(id, kind, within).await?) })
     }
 
     fn purge_all(&self, within: Duration) -> BoxFuture<'_, Result<Fence, Error>> {
@@ -228,10 +213,11 @@ impl Inner {
     }
 
     async fn ask(&self, mut links: Links, ask: &Ask) -> Result<Answer, Failure> {
-        self.deliver_purge_of(&mut links, ask.id).await?;
-        let Links { control, bulk } = &mut links;
         for _ in 0..ROUNDS {
+            // Before the look at what is owed: who goes over to an era owes it there by then.
             let era = self.space.era.current();
+            self.deliver_purge_of(&mut links, ask.id).await?;
+            let Links { control, bulk } = &mut links;
             let names = self.space.names_in(era, ask.id);
             // Without anything at hand the content is wanted in any case, and one round trip is
             // half the wait. It comes from another command than the verdict: 100 KiB through Lua
@@ -270,16 +256,6 @@ impl Inner {
         }
         Err(Failure::Late)
     }
-
-    /// A purge that the store has not heard of comes before anything else about its entry: this
-    /// node never reads back, nor stores over, what it has purged.
-    async fn deliver_purge_of(&self, links: &mut Links, id: EntryId) -> Result<(), Failure> {
-        if let Some(owed) = self.debts.purge_of(id) {
-            wire::purge(&mut links.control, &self.space, id, owed.kind).await?;
-            self.debts.purge_paid(owed);
-        }
-        Ok(())
-    }
 }
 
 /// `era`: the one that was asked about.
@@ -315,26 +291,6 @@ impl Drop for GhostGuard<'_> {
                 is_lock: false,
             });
             self.inner.topology.wake_for(&self.inner.space, ask.id);
-        }
-    }
-}
-
-/// Remembers a purge until it is known to have been done.
-struct PurgeGuard<'a> {
-    inner: &'a Inner,
-    purge: Option<(EntryId, PurgeKind)>,
-}
-
-impl Drop for PurgeGuard<'_> {
-    fn drop(&mut self) {
-        if let Some((id, kind)) = self.purge {
-            if self.inner.debts.owe_purge(id, kind) {
-                tracing::warn!(
-                    target: "bellwether::redis",
-                    "too many purges could not be delivered: the oldest one is given up"
-                );
-            }
-            self.inner.topology.wake_for(&self.inner.space, id);
         }
     }
 }

@@ -6,12 +6,12 @@ use redis::{RedisResult, Value};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::debts::OwedPurge;
+use super::debts::{Done, OwedPurge};
 use super::era::ERA;
 use super::failure::Failure;
 use super::link::Links;
 use super::way::Way;
-use super::{Inner, wire};
+use super::{Inner, reply, wire};
 use crate::shared::Release;
 use crate::shared::limits::GRACE;
 
@@ -71,20 +71,28 @@ pub(super) async fn pay(
 }
 
 async fn one(inner: &Inner, links: &mut Links, purge: OwedPurge) -> Result<(), Failure> {
-    let sent = wire::purge(&mut links.control, &inner.space, purge.id, purge.kind).await;
+    let sent = inner.purge_for(links, purge.id, purge.kind).await;
     settle(inner, purge, sent.map(drop))
 }
 
 async fn many(inner: &Inner, links: &mut Links, purges: &[OwedPurge]) -> Result<(), Failure> {
+    let era = inner.space.era.current();
     let mut pipe = redis::pipe();
     pipe.ignore_errors();
     for purge in purges {
         let (link, space) = (&links.control, &inner.space);
-        pipe.add_command(wire::purge_by_digest(link, space, purge.id, purge.kind));
+        let (id, kind) = (purge.id, purge.kind);
+        pipe.add_command(wire::purge_by_digest(link, space, era, id, kind));
     }
     let replies: Vec<RedisResult<Value>> = pipe.query_async(&mut links.control).await?;
-    for (purge, reply) in purges.iter().zip(replies) {
-        settle(inner, *purge, reply.map(drop).map_err(Failure::from))?;
+    for (purge, said) in purges.iter().zip(replies) {
+        let OwedPurge { id, kind, .. } = *purge;
+        let fence = said.map_err(Failure::from).and_then(reply::purged);
+        let counts = fence.map(|fence| inner.purge_counts(Done { id, kind, fence }, era));
+        // Else it stays owed, to the era of now.
+        if !matches!(counts, Ok(false)) {
+            settle(inner, *purge, counts.map(drop))?;
+        }
     }
     Ok(())
 }

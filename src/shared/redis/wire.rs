@@ -126,23 +126,37 @@ pub(super) async fn release_of(
 pub(super) async fn purge(
     link: &mut Conn,
     space: &Space,
+    era: u64,
     id: EntryId,
     kind: PurgeKind,
 ) -> Result<Fence, Failure> {
-    let names = space.names(id);
+    let names = space.names_in(era, id);
     let shard = link.shard(space);
-    let arguments = |cmd: &mut Cmd| purge_arguments(cmd, space, id, kind, shard);
+    let arguments = |cmd: &mut Cmd| purge_arguments(cmd, space, era, id, kind, shard);
     reply::purged(PURGE.run(link, &names, arguments).await?)
 }
 
 /// The same as one command of a pipeline; it fails with NOSCRIPT if the script is not known.
-pub(super) fn purge_by_digest(link: &Conn, space: &Space, id: EntryId, kind: PurgeKind) -> Cmd {
-    let mut cmd = PURGE.by_digest(&space.names(id));
-    purge_arguments(&mut cmd, space, id, kind, link.shard(space));
+pub(super) fn purge_by_digest(
+    link: &Conn,
+    space: &Space,
+    era: u64,
+    id: EntryId,
+    kind: PurgeKind,
+) -> Cmd {
+    let mut cmd = PURGE.by_digest(&space.names_in(era, id));
+    purge_arguments(&mut cmd, space, era, id, kind, link.shard(space));
     cmd
 }
 
-fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind, shard: &str) {
+fn purge_arguments(
+    cmd: &mut Cmd,
+    space: &Space,
+    era: u64,
+    id: EntryId,
+    kind: PurgeKind,
+    shard: &str,
+) {
     let letter = match kind {
         PurgeKind::Hard => "h",
         PurgeKind::Soft => "s",
@@ -151,7 +165,7 @@ fn purge_arguments(cmd: &mut Cmd, space: &Space, id: EntryId, kind: PurgeKind, s
         .arg(millis(GRACE))
         .arg(&space.channel)
         .arg(id.to_string())
-        .arg(space.era.current())
+        .arg(era)
         .arg(shard);
 }
 

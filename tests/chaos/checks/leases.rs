@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bellwether::shared::{Grant, Token};
+use bellwether::shared::{EntryId, Fence, Grant, TierEvent, Token};
 
 use crate::checks::Finding;
 use crate::history::{At, Call, Deed};
@@ -11,6 +11,7 @@ use crate::view::View;
 /// A lease that is surely held.
 struct Held {
     token: Token,
+    fence: Fence,
     since: At,
     until: At,
 }
@@ -30,7 +31,7 @@ pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
         }
         let mut held: Option<Held> = None;
         for call in &calls {
-            let Some((token, term)) = granted(call) else {
+            let Some((token, fence, term)) = granted(call) else {
                 continue;
             };
             let answered = call.over.unwrap_or(call.sent);
@@ -43,13 +44,15 @@ pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
                         &of_all_eras[&id],
                         lease.since.saturating_sub(10_000_000),
                         answered,
-                    );
+                    )
+                    || heard_of_purge(view, id, lease.fence, fence);
                 let wrong = (overlap && !taken)
                     .then(|| format!("granted while {} was held: {call:?}", lease.token));
                 finding.case_of(call.sent, id, view, wrong);
             }
             held = Some(Held {
                 token,
+                fence,
                 since: answered,
                 until: ends.get(&token).map_or(term, |end| term.min(*end)),
             });
@@ -59,7 +62,7 @@ pub(super) fn one_at_a_time(view: &View<'_>) -> Finding {
 }
 
 /// A lease, and the end of its first term, counted from before it was asked for.
-fn granted(call: &Call) -> Option<(Token, At)> {
+fn granted(call: &Call) -> Option<(Token, Fence, At)> {
     let Deed::Acquire {
         token,
         seen: Some(seen),
@@ -68,9 +71,9 @@ fn granted(call: &Call) -> Option<(Token, At)> {
         return None;
     };
     match seen.grant {
-        Grant::Lease { ttl, .. } => {
+        Grant::Lease { fence, ttl } => {
             let ttl = u64::try_from(ttl.as_micros()).expect("short");
-            Some((token, call.sent + ttl))
+            Some((token, fence, call.sent + ttl))
         }
         _ => None,
     }
@@ -82,6 +85,15 @@ const fn ended(call: &Call) -> Option<Token> {
         Deed::Commit { token, .. } | Deed::Release { token, .. } => Some(token),
         _ => None,
     }
+}
+
+/// A purge that nobody asked for just then: a node does again what it has purged, in an era that it
+/// did not know of. Redis says when, by its fence.
+fn heard_of_purge(view: &View<'_>, of: EntryId, after: Fence, before: Fence) -> bool {
+    view.notes.heard.iter().any(|heard| {
+        matches!(heard.event, TierEvent::Purged { id, fence, .. }
+            if id == of && after < fence && fence < before)
+    })
 }
 
 /// A purge happens between its sending and its answer; without an answer, at any time after.

@@ -20,8 +20,8 @@ const PROMPT: At = 100 * MILLI;
 ///   has not itself lost the purge;
 /// - on a node that nothing is wrong with: a moment after the call has returned.
 ///
-/// Not so if it was purged where a purge of everything had been missed that Redis has lost: a hole
-/// of one heartbeat, see [`View::is_behind`].
+/// If it was purged where a purge of everything had been missed that Redis has lost, then on other
+/// nodes only once that one has caught up; but at once on a node that was told, and knew better.
 pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
     let mut here = Finding::of("nothing purged is served where it was purged");
     let mut told = Finding::of("nothing purged is served by who was told");
@@ -32,7 +32,7 @@ pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
         let Some(fetch) = view.fetch(serve) else {
             continue;
         };
-        for purge in known.purges.get(&serve.key).into_iter().flatten() {
+        for (purge, caught_up) in known.purges.get(&serve.key).into_iter().flatten() {
             // What is long gone proves nothing any more.
             if purge.began + 20_000 * MILLI < serve.asked {
                 continue;
@@ -42,9 +42,12 @@ pub(super) fn nothing_purged_is_served(view: &View<'_>) -> Vec<Finding> {
             if purge.life == serve.life && done < serve.asked {
                 here.case(serve.asked, serve.key, wrong());
             }
-            if known.told(purge, serve) {
+            let (behind, caught_up) = (caught_up.is_some(), caught_up.unwrap_or(0));
+            let knew = !behind || !view.is_behind(serve.life, purge.began);
+            if known.told(purge, serve) && (knew || caught_up < serve.asked) {
                 told.case(serve.asked, serve.key, wrong());
             }
+            let done = done.max(caught_up);
             let elsewhere = purge.confirmed && purge.life != serve.life;
             if elsewhere && known.hearing.is_back(view, purge.began, done, serve) {
                 back.case(serve.asked, serve.key, wrong());
@@ -67,7 +70,7 @@ fn serves_purged(serve: &Serve, fetch: &Fetch, purge: &Purge) -> Option<String> 
 pub(super) fn is_calm(view: &View<'_>, began: At, done: At, serve: &Serve) -> bool {
     // A fault of before may have left something to recover from.
     let since = began.saturating_sub(2_500 * MILLI);
-    done + PROMPT + view.stalled(began, serve.asked) < serve.asked
+    done.saturating_add(PROMPT + view.stalled(began, serve.asked)) < serve.asked
         && view.notes.lives[serve.life].1 < since
         && !view.stormy(since, serve.answered)
         && !view.failed(serve.life, since, serve.answered)
@@ -75,7 +78,8 @@ pub(super) fn is_calm(view: &View<'_>, began: At, done: At, serve: &Serve) -> bo
 }
 
 struct Known<'a> {
-    purges: BTreeMap<usize, Vec<&'a Purge>>,
+    /// Those of each key; and of one that was done by who was behind, when that was put right.
+    purges: BTreeMap<usize, Vec<(&'a Purge, Option<At>)>>,
     /// The fence of a purge, by when its call began at which node.
     fences: HashMap<(Life, At), u64>,
     /// When a node was told of a purge, by its fence.
@@ -88,9 +92,10 @@ impl<'a> Known<'a> {
         let notes = view.notes;
         let mut purges = BTreeMap::<_, Vec<_>>::new();
         for purge in &notes.purges {
-            if !view.is_behind(purge.life, purge.began) {
-                purges.entry(purge.key).or_default().push(purge);
-            }
+            let behind = view.is_behind(purge.life, purge.began);
+            let caught_up = || view.caught_up(purge.life, purge.began).unwrap_or(At::MAX);
+            let purge = (purge, behind.then(caught_up));
+            purges.entry(purge.0.key).or_default().push(purge);
         }
         let mut fences = HashMap::new();
         for call in &notes.calls {

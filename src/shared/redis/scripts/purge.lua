@@ -25,7 +25,7 @@ else
 end
 redis.call('HSET', E, 'f', fence, 'p', fence)
 if redis.call('PTTL', E) < life then redis.call('PEXPIRE', E, life) end
-local event, said = 'p:' .. ARGV[4] .. ':' .. fence .. ':' .. kind, nil
+local event, said = 'p:' .. ARGV[4] .. ':' .. fence .. ':' .. kind .. ':' .. ARGV[5], nil
 if ARGV[6] and ARGV[6] ~= '' then said = redis.pcall('SPUBLISH', ARGV[6], event) end
 if type(said) ~= 'number' then redis.call('PUBLISH', ARGV[3], event) end
 return fence

@@ -1,8 +1,15 @@
-//! What this node owes the store: purges that were not delivered, leases that were granted to
-//! nobody.
+//! What this node owes the store: purges that were not delivered, or were done in an era that was
+//! over; leases that were granted to nobody.
+
+mod done;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+pub(super) use self::done::Done;
+use self::done::Purges;
+use super::era::Era;
 use crate::key::EntryId;
 use crate::shared::{PurgeKind, Token};
 use crate::sync::Mutex;
@@ -43,7 +50,20 @@ struct Book {
     numbers: HashMap<EntryId, u64>,
     purges: BTreeMap<u64, OwedPurge>,
     last: u64,
+    done: Purges,
     ghosts: VecDeque<Ghost>,
+}
+
+/// What it means to hear of an era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crossing {
+    /// It is known, or over.
+    Known,
+    /// This node went over to it; perhaps purges are owed there.
+    Over { owing: bool },
+    /// What stands there may be from before a purge, and of which entries is not known. This node
+    /// went on to an era of its own, and owes the store a purge of everything.
+    Alone(u64),
 }
 
 impl Debts {
@@ -53,24 +73,45 @@ impl Debts {
 
     /// Writes down a purge. True if the book was full and the oldest one was dropped.
     pub(super) fn owe_purge(&self, id: EntryId, kind: PurgeKind) -> bool {
+        self.0.lock().owe(id, kind)
+    }
+
+    /// Notes that the store did a purge in this era. False if it was over: the purge has to be done
+    /// in the one of now.
+    pub(super) fn purge_done(&self, purge: Done, era: u64, now: &Era) -> bool {
         let mut book = self.0.lock();
-        book.last += 1;
-        let number = book.last;
-        let before = book.numbers.insert(id, number);
-        let before = before.and_then(|number| book.purges.remove(&number));
-        // Of two purges the harder one counts.
-        let kind = match before {
-            Some(before) if before.kind == PurgeKind::Hard => PurgeKind::Hard,
-            _ => kind,
+        let counts = era >= now.current();
+        if counts {
+            book.done.note(purge);
+        }
+        counts
+    }
+
+    /// Has this node go over to a later era. `ours`: this node began it, by a purge of everything.
+    ///
+    /// Under the lock: whoever sees the new era finds that the purges are owed there, and whoever
+    /// has just done one finds either that it is over or is found here.
+    pub(super) fn cross(&self, era: &Era, number: u64, ours: bool) -> Crossing {
+        let mut book = self.0.lock();
+        if number <= era.current() {
+            return Crossing::Known;
+        }
+        let purges = book.done.take_since(number);
+        if ours {
+            era.move_to(number);
+            return Crossing::Over { owing: false };
+        }
+        let room = PURGES - book.purges.len();
+        let known = purges.filter(|purges| purges.len() <= room);
+        let Some(purges) = known.filter(|_| !era.is_alone()) else {
+            return Crossing::Alone(era.go_alone_after(number));
         };
-        book.purges.insert(number, OwedPurge { id, kind, number });
-        if book.purges.len() <= PURGES {
-            return false;
+        for purge in &purges {
+            book.owe(purge.id, purge.kind);
         }
-        if let Some((_, oldest)) = book.purges.pop_first() {
-            book.numbers.remove(&oldest.id);
-        }
-        true
+        era.move_to(number);
+        let owing = !purges.is_empty();
+        Crossing::Over { owing }
     }
 
     /// The purge that is owed for this entry.
@@ -121,77 +162,25 @@ impl Debts {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: u32) -> EntryId {
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        EntryId::from_bytes(bytes)
-    }
-
-    #[test]
-    fn a_paid_purge_does_not_strike_out_a_later_one() {
-        let debts = Debts::new();
-        debts.owe_purge(id(1), PurgeKind::Hard);
-        let first = debts.purge_of(id(1)).unwrap();
-        debts.owe_purge(id(1), PurgeKind::Soft);
-        debts.purge_paid(first);
-        // The first may have been done before the second was asked for.
-        let second = debts.purge_of(id(1)).unwrap();
-        assert_eq!(second.kind, PurgeKind::Hard);
-        debts.purge_paid(second);
-        assert_eq!(debts.purge_of(id(1)), None);
-        assert!(debts.purges(9, |_| true).is_empty());
-    }
-
-    #[test]
-    fn the_book_is_bounded_and_the_oldest_goes_first() {
-        let debts = Debts::new();
-        let most = u32::try_from(PURGES).unwrap();
-        assert!((0..most).all(|n| !debts.owe_purge(id(n), PurgeKind::Soft)));
-        assert!(debts.owe_purge(id(most), PurgeKind::Soft));
-        assert_eq!(debts.purge_of(id(0)), None);
-        assert_eq!(debts.purges(1, |_| true)[0].id, id(1));
-        assert_eq!(debts.purges(usize::MAX, |_| true).len(), PURGES);
-    }
-
-    #[test]
-    fn a_lease_that_is_wanted_again_is_not_given_back() {
-        let debts = Debts::new();
-        let ghost = |number| Ghost {
-            id: id(number),
-            token: Token::from_bytes([7; 16]),
-            is_lock: false,
+impl Book {
+    /// True if it was full and the oldest one was dropped.
+    fn owe(&mut self, id: EntryId, kind: PurgeKind) -> bool {
+        self.last += 1;
+        let number = self.last;
+        let before = self.numbers.insert(id, number);
+        let before = before.and_then(|number| self.purges.remove(&number));
+        // Of two purges the harder one counts.
+        let kind = match before {
+            Some(before) if before.kind == PurgeKind::Hard => PurgeKind::Hard,
+            _ => kind,
         };
-        debts.owe_release(ghost(1));
-        debts.owe_release(ghost(2));
-        debts.wanted(id(1), Token::from_bytes([7; 16]));
-        assert_eq!(debts.next_ghost(|_| true), Some(ghost(2)));
-        assert_eq!(debts.next_ghost(|_| true), None);
-    }
-
-    #[test]
-    fn one_shard_is_paid_without_the_others() {
-        let debts = Debts::new();
-        let token = Token::from_bytes([7; 16]);
-        for number in 1..=3 {
-            debts.owe_purge(id(number), PurgeKind::Hard);
-            let id = id(number);
-            debts.owe_release(Ghost {
-                id,
-                token,
-                is_lock: false,
-            });
+        self.purges.insert(number, OwedPurge { id, kind, number });
+        if self.purges.len() <= PURGES {
+            return false;
         }
-        let ours = |one| one == id(2);
-        assert_eq!(debts.purges(9, ours).len(), 1);
-        assert_eq!(debts.next_ghost(ours).map(|ghost| ghost.id), Some(id(2)));
-        assert_eq!(debts.next_ghost(ours), None);
-        assert_eq!(
-            debts.next_ghost(|_| true).map(|ghost| ghost.id),
-            Some(id(1))
-        );
+        if let Some((_, oldest)) = self.purges.pop_first() {
+            self.numbers.remove(&oldest.id);
+        }
+        true
     }
 }

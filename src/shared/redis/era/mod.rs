@@ -1,0 +1,169 @@
+//! Purges of everything: which part of the namespace counts.
+//!
+//! Each purge of everything begins a new *era*, named by the purge's fence, and the era is part of
+//! each key. So nothing has to be found and deleted, and a node that has not heard of the purge yet
+//! writes where nobody else looks.
+//!
+//! The store keeps the era in a key of its own. Each node looks at it with every heartbeat, and
+//! writes it again should it be gone; what it knows for longer than that it looks up before its
+//! next call, since a process that was paused hears of a purge at some time after it has woken.
+//!
+//! A purge of a single entry strikes it in one era, and that may be over already: one had begun that
+//! this node does not know of. So each purge looks at the era, too. But the store may have lost it,
+//! and then only those know of it who were there. What holds all the same: **whatever this node has
+//! purged, and whatever it was told of as purged by a node that is behind, is purged in the era that
+//! it goes by before it reads or writes that entry there.** For that
+//! - it remembers what it has purged, and owes it again to an era that it goes over to, if that may
+//!   have begun before the purge;
+//! - an event of a purge names its era, and who knows a later one owes the purge there, and tells the
+//!   store of that era at once;
+//! - if more is owed than is remembered, it purges everything.
+//!
+//! To purge once more what was purged seconds ago costs one refresh at most.
+
+mod learn;
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::reply;
+use crate::clock::Moment;
+use crate::entry::Fence;
+use crate::key::EntryId;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Stands for the era where the way to an entry is asked for. No entry has it: they are digests.
+pub(super) const ERA: EntryId = EntryId::from_bytes([0; 16]);
+
+/// The scripts' numbers are exact up to there. Larger, and no later era could be larger still.
+const LARGEST: u64 = 1 << 53;
+
+/// Reads an era: of a message, or the answer of the script.
+pub(super) fn read(text: &str) -> Result<Fence, Failure> {
+    let number = reply::number(text)?;
+    if (1..LARGEST).contains(&number) {
+        Ok(Fence::new(number))
+    } else {
+        Err(Failure::foreign("an era out of range"))
+    }
+}
+
+/// What was looked up longer ago is looked up again before the next call. Heartbeats, which do so
+/// too, are a second apart.
+const CERTAIN: Duration = Duration::from_millis(2_500);
+
+/// The era as this node knows it.
+#[derive(Debug)]
+pub(super) struct Era {
+    /// 0 before the first purge of everything. Never sinks.
+    current: AtomicU64,
+    /// When the store was asked last, in microseconds; 0 if it never answered.
+    asked_at: AtomicI64,
+    owed: Mutex<Owed>,
+}
+
+/// Purges of everything are numbered, so that one which is asked for while another is under way is
+/// not taken for delivered.
+#[derive(Debug, Default)]
+struct Owed {
+    asked: u64,
+    delivered: u64,
+    /// Calls that deliver them. Meanwhile nobody else does: a purge delivered twice empties the
+    /// caches twice.
+    underway: usize,
+    /// Questions under way that deliver them.
+    delivering: usize,
+}
+
+/// What the store is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    /// The era that is known here.
+    pub(super) known: u64,
+    /// A new one is to begin: the number of the purge.
+    pub(super) purge: Option<u64>,
+}
+
+impl Era {
+    pub(super) fn new() -> Self {
+        Self {
+            current: AtomicU64::new(0),
+            asked_at: AtomicI64::new(0),
+            owed: Mutex::new(Owed::default()),
+        }
+    }
+
+    pub(super) fn current(&self) -> u64 {
+        self.current.load(Ordering::SeqCst)
+    }
+
+    /// The purge that began it.
+    pub(super) fn fence(&self) -> Option<Fence> {
+        let era = self.current();
+        (era > 0).then(|| Fence::new(era))
+    }
+
+    /// An era that no other node goes by, should one need its own at the same time: less than a second
+    /// (and 49 ms) later, so that the store's next one is later still.
+    fn own_after(era: u64) -> u64 {
+        era + 1 + fastrand::u64(..1 << 20)
+    }
+
+    /// Goes over to a later one, once what is owed there is written down. For [`Debts`](super::debts::Debts), under its lock.
+    pub(super) fn move_to(&self, era: u64) {
+        self.current.fetch_max(era, Ordering::SeqCst);
+    }
+
+    /// Goes on in an era of its own after this one, and owes the store a purge of everything.
+    pub(super) fn go_alone_after(&self, era: u64) -> u64 {
+        self.owed.lock().asked += 1;
+        let own = Self::own_after(era);
+        self.move_to(own);
+        own
+    }
+
+    /// True if this node goes on in an era of its own, for a purge of everything that the store does
+    /// not know of. While one is being delivered, an era that is heard of may be that one.
+    pub(super) fn is_alone(&self) -> bool {
+        let owed = self.owed.lock();
+        owed.asked > owed.delivered && owed.underway == 0 && owed.delivering == 0
+    }
+
+    /// `by_purge`: asked by the call whose purge it is.
+    fn question(&self, by_purge: bool) -> Question {
+        let mut owed = self.owed.lock();
+        let is_owed = owed.asked > owed.delivered && (by_purge || owed.underway == 0);
+        owed.delivering += usize::from(is_owed);
+        Question {
+            known: self.current(),
+            purge: is_owed.then_some(owed.asked),
+        }
+    }
+
+    /// Notes that the store answered.
+    fn answered(&self, question: Question, now: Moment) {
+        if let Some(purge) = question.purge {
+            let mut owed = self.owed.lock();
+            owed.delivered = owed.delivered.max(purge);
+        }
+        self.asked_at
+            .store(now.as_micros().max(1), Ordering::SeqCst);
+    }
+
+    fn is_certain(&self, now: Moment) -> bool {
+        let asked_at = self.asked_at.load(Ordering::SeqCst);
+        asked_at != 0 && now.since(Moment::from_micros(asked_at)) < CERTAIN
+    }
+
+    /// The store could not be asked. True if what is known has to do until the next time; without
+    /// anything known, what is stored may all be from before a purge.
+    fn make_do(&self, now: Moment) -> bool {
+        let known = self.asked_at.load(Ordering::SeqCst) != 0;
+        if known {
+            self.asked_at
+                .store(now.as_micros().max(1), Ordering::SeqCst);
+        }
+        known
+    }
+}
