@@ -15,6 +15,10 @@ mod waiters;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// As the proxy has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[expect(clippy::disallowed_methods, reason = "this measures real time")]
 pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
