@@ -127,6 +127,29 @@ async fn a_purge_in_an_era_that_was_over_is_done_again_by_who_hears_of_it() {
 }
 
 #[tokio::test]
+async fn who_hears_of_a_purge_in_a_later_era_goes_over_to_that() {
+    let fleet = Behind::new().await;
+    fleet.lose_era().await;
+    let id = store(&fleet.behind, "of the era before").await;
+    let purged = purge(&fleet.ahead, id, PurgeKind::Hard).await;
+    let (fence, kind) = (purged, PurgeKind::Hard);
+    let start = Instant::now();
+    while !fleet
+        .notes
+        .all()
+        .contains(&TierEvent::Purged { id, fence, kind })
+    {
+        assert!(start.elapsed() < 5 * SECOND, "it was never told");
+        tokio::task::yield_now().await;
+    }
+    // By then it was told of the era, too, and reads back nothing of the one before.
+    assert!(!fleet.is_behind());
+    assert_eq!(peek(&fleet.behind, id).await.view, None);
+    // Not with the next heartbeat.
+    assert!(start.elapsed() < SECOND / 4, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn a_purge_is_not_confirmed_before_it_is_done_in_the_era_that_the_store_knows() {
     let fleet = Behind::new().await;
     assert!(fleet.is_behind(), "it was not behind any more");
