@@ -116,10 +116,7 @@ const MUTANTS: [Mutant; 16] = [
 
     /// Too large",
         )],
-        caught_by: &[
-            "no older response after a newer one",
-            "nothing purged is served by who was told",
-        ],
+        caught_by: &["nothing is kept that the tier refused"],
     },
     Mutant {
         name: "no-epoch-at-a-gap",
