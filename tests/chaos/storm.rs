@@ -205,12 +205,6 @@ async fn strike_server(server: &mut RedisServer, blow: Blow) {
                     tell(server, &["UNLINK", &key]).await;
                 }
             }
-            // Few of those are of an entry that somebody refreshes and others wait for: here every
-            // second one is, and its lease stays.
-            let leases: Option<Vec<String>> = Fleet::command(server, &["KEYS", "*:l*"]).await;
-            for lease in leases.unwrap_or_default().iter().step_by(2) {
-                tell(server, &["UNLINK", &lease.replace("}:l", "}:e")]).await;
-            }
         }
         Blow::Network { .. }
         | Blow::Flap { .. }
