@@ -58,7 +58,10 @@ pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
                 "s" => PurgeKind::Soft,
                 _ => return None,
             };
-            let era = number(rest.next()?).ok()?;
+            let era = match rest.next()? {
+                "0" => 0,
+                later => era::read(later).ok()?.get(),
+            };
             return Some(Heard::Purged {
                 id,
                 fence,
@@ -129,6 +132,7 @@ mod tests {
             &format!("p:{id}:7:h"),
             &format!("p:{id}:7:h:"),
             &format!("p:{id}:7:h:5:"),
+            &format!("p:{id}:7:h:9007199254740993"),
             &format!("p:{id}:7:x:5"),
             &format!("z:{id}:7"),
             // On the shared channel, a heartbeat is nobody's.

@@ -10,6 +10,7 @@ mod order;
 mod origin_calls;
 mod purges;
 mod purges_of_all;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod ttls;
@@ -86,6 +87,7 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Finding> {
         fences::no_late_writer_is_stored(view),
         fences::reads_never_go_back(view),
         leases::one_at_a_time(view),
+        refused::nothing_refused_is_kept(view),
         order::no_node_goes_back(view),
     ];
     findings.extend(purges::nothing_purged_is_served(view));

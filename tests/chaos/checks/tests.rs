@@ -434,6 +434,21 @@ fn a_lease_is_over_once_a_purge_is_heard_of_that_is_later_by_its_fence() {
 }
 
 #[test]
+fn what_was_refused_and_kept_is_seen() {
+    for verdict in [Committed::Superseded, Committed::Lost, Committed::NoMemory] {
+        let wrong = with(|notes| {
+            let Deed::Commit { verdict: said, .. } = &mut notes.calls[1].deed else {
+                panic!("it is a commit");
+            };
+            *said = Some(verdict);
+            notes.serves.retain(|serve| serve.fetch == Some(0));
+        });
+        let seen = wrong.contains(&"nothing is kept that the tier refused");
+        assert_eq!(seen, verdict != Committed::NoMemory, "{verdict:?}");
+    }
+}
+
+#[test]
 fn what_outlived_its_windows_is_seen() {
     let claim = ["nothing is served past its windows"];
     for (how, age) in [(How::Hit, 1_300), (How::Stale, 3_300)] {

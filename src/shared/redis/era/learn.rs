@@ -65,11 +65,14 @@ impl Inner {
     }
 
     /// Somebody told of a purge in this era. Before anybody here hears of it: who does, never reads
-    /// that back.
+    /// that back, neither in a later era nor in an older one.
     pub(in crate::shared::redis) fn heard_of_purge(&self, id: EntryId, kind: PurgeKind, era: u64) {
-        if era < self.space.era.current() {
+        let ours = self.space.era.current();
+        if era < ours {
             self.owe_purge(id, kind);
             self.topology.wake_for(&self.space, ERA);
+        } else if era > ours {
+            self.heard_of_era(Fence::new(era));
         }
     }
 

@@ -15,8 +15,8 @@
 //! it goes by before it reads or writes that entry there.** For that
 //! - it remembers what it has purged, and owes it again to an era that it goes over to, if that may
 //!   have begun before the purge;
-//! - an event of a purge names its era, and who knows a later one owes the purge there, and tells the
-//!   store of that era at once;
+//! - an event of a purge names its era: who knows a later one owes the purge there, and tells the
+//!   store of that era at once; who knows an older one goes over;
 //! - if more is owed than is remembered, it purges everything.
 //!
 //! To purge once more what was purged seconds ago costs one refresh at most.
