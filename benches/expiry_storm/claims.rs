@@ -52,11 +52,11 @@ pub(crate) fn of(figures: &[Figures]) -> Vec<Claim> {
                     format!("{} of {}", row.errors, row.requests),
                     row.errors == 0,
                 );
-                if let Some(quiet) = row.quiet_max_ms {
+                if let Some(quiet) = slowest_hit(figures, row.scenario) {
                     claim(
                         "no client is slower than a hit",
                         format!("slowest {:.1} ms, of pure hits {quiet:.1} ms", row.max_ms),
-                        row.max_ms <= quiet * SLOWER,
+                        row.max_ms <= quiet,
                     );
                 }
             }
@@ -64,6 +64,13 @@ pub(crate) fn of(figures: &[Figures]) -> Vec<Claim> {
         }
     }
     claims
+}
+
+/// The slowest of all hits of a scenario where nothing expired, whichever cache they were of. The
+/// slowest of a few seconds is a matter of chance: those of one cache were 6 to 16 ms in one run.
+fn slowest_hit(figures: &[Figures], scenario: &str) -> Option<f64> {
+    let of_it = figures.iter().filter(|row| row.scenario == scenario);
+    of_it.filter_map(|row| row.quiet_max_ms).max_by(f64::total_cmp)
 }
 
 pub(crate) fn table(claims: &[Claim]) -> String {

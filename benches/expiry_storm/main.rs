@@ -1,6 +1,6 @@
 //! What reaches the origin when pages expire, and what clients notice of it.
 //!
-//! - `cargo bench --bench expiry_storm`: all scenarios with all modes, some 20 minutes; the table,
+//! - `cargo bench --bench expiry_storm`: all scenarios with all modes, some 25 minutes; the table,
 //!   a file for machines and the pictures go to `benches/results`.
 //! - `cargo bench --bench expiry_storm -- --quick`: two of them, in less than a minute.
 //! - `-- --only WORDS`: the scenarios whose names hold these words; nothing is written.
