@@ -70,7 +70,9 @@ pub(crate) fn of(figures: &[Figures]) -> Vec<Claim> {
 /// slowest of a few seconds is a matter of chance: those of one cache were 6 to 16 ms in one run.
 fn slowest_hit(figures: &[Figures], scenario: &str) -> Option<f64> {
     let of_it = figures.iter().filter(|row| row.scenario == scenario);
-    of_it.filter_map(|row| row.quiet_max_ms).max_by(f64::total_cmp)
+    of_it
+        .filter_map(|row| row.quiet_max_ms)
+        .max_by(f64::total_cmp)
 }
 
 pub(crate) fn table(claims: &[Claim]) -> String {
