@@ -4,6 +4,7 @@ mod body;
 pub(crate) mod codec;
 mod common;
 mod fence;
+mod lines;
 mod packed;
 pub(crate) mod record;
 pub(crate) mod rule;
@@ -12,6 +13,7 @@ pub(crate) mod windows;
 
 pub(crate) use body::{StoredBody, join};
 pub use fence::Fence;
+pub(crate) use lines::Lines;
 pub(crate) use packed::Packed;
 pub(crate) use record::{Head, Record, Stamp};
 pub(crate) use rule::{Softened, VaryRule};

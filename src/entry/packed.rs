@@ -6,9 +6,8 @@ use bytes::BytesMut;
 use http::StatusCode;
 use http::header::{AGE, CACHE_STATUS, HeaderMap, HeaderName, HeaderValue};
 
-use crate::entry::Head;
 use crate::entry::shape::{Line, Shape};
-use crate::semantics::lines::Lines;
+use crate::entry::{Head, Lines};
 
 /// A stored head: its own values in one allocation, and the rest shared with other entries.
 #[derive(Debug, Clone)]

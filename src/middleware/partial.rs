@@ -9,12 +9,11 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::config::Shared;
-use crate::entry::Record;
+use crate::entry::{Lines, Record};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::respond::{Asked, BodyOf};
 use crate::middleware::window::Window;
 use crate::semantics::fields;
-use crate::semantics::lines::Lines;
 use crate::semantics::range::{self, Selection, Span};
 
 /// What of a stored response a client is to get. Its own conditions come first

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{DATE, HeaderName, HeaderValue, LAST_MODIFIED};
 
-use crate::semantics::lines::Lines;
+use crate::entry::Lines;
 use crate::semantics::list::trim;
 
 /// Reads any of the three forms. Names of days, months and the zone may come in any case, since

@@ -6,7 +6,6 @@ pub(crate) mod directives;
 pub(crate) mod fields;
 pub(crate) mod freshness;
 pub(crate) mod invalidate;
-pub(crate) mod lines;
 pub(crate) mod list;
 #[cfg(test)]
 mod model;

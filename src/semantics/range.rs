@@ -5,8 +5,8 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
+use crate::entry::Lines;
 use crate::semantics::date;
-use crate::semantics::lines::Lines;
 use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 

@@ -7,11 +7,10 @@ use http::header::{
     IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, VARY,
 };
 
-use crate::entry::Head;
+use crate::entry::{Head, Lines};
 use crate::semantics::date;
 use crate::semantics::directives::ResponseDirectives;
 use crate::semantics::fields::{listed, own, storable, withheld};
-use crate::semantics::lines::Lines;
 use crate::semantics::list::trim;
 use crate::semantics::tag::{Tag, tags};
 
