@@ -73,7 +73,7 @@ async fn a_purge_that_the_store_forgot_is_told_again_by_whoever_knows_it() {
     let start = Instant::now();
     loop {
         let era: Option<String> = run(&server, &["GET", ERA]).await;
-        if era.is_some_and(|era| era == fence.to_string()) {
+        if era == Some(fence.to_string()) {
             break;
         }
         assert!(start.elapsed() < BEAT, "it is not there again");
@@ -172,7 +172,8 @@ async fn what_is_not_an_era_is_written_over_and_another_type_keeps_the_store_out
         assert!(peek(&tier, id).await.view.is_some(), "{strange:?}");
         let fence = tier.purge_all(SECOND).await.unwrap();
         let era: String = run(&server, &["GET", ERA]).await;
-        assert_eq!(era, fence.to_string(), "{strange:?}");
+        let newest = era.split(',').next();
+        assert_eq!(newest, Some(&*fence.to_string()), "{strange:?}");
     }
     run::<()>(&server, &["DEL", ERA]).await;
     run::<()>(&server, &["HSET", ERA, "a", "b"]).await;

@@ -2,16 +2,18 @@
 
 use redis::Value;
 
-use super::era;
+use super::era::{self, Line};
 use super::reply::number;
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::shared::{PurgeKind, TierEvent};
 
 /// What came in by the subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     Event(TierEvent),
+    /// An era of the namespace has begun, or is told of again.
+    Era(Line),
     /// A purge, and the era that it was done in.
     Purged {
         id: EntryId,
@@ -23,8 +25,8 @@ pub(super) enum Heard {
     Pulse(u64),
 }
 
-/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>:<era>`, `g:<era>` on
-/// the shared channel, `a:<number>` on our own. `None` for anything else.
+/// Reads a message: `c:<id>:<fence>`, `r:<id>:<fence>`, `p:<id>:<fence>:<h|s>:<era>`, `g:<line>`
+/// on the shared channel, `a:<number>` on our own. `None` for anything else.
 pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
     let [Value::BulkString(channel), Value::BulkString(payload)] = data else {
         return None;
@@ -35,8 +37,7 @@ pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
         return (tag == "a").then(|| number(rest).ok().map(Heard::Pulse))?;
     }
     if tag == "g" {
-        let fence = era::read(rest).ok()?;
-        return Some(Heard::Event(TierEvent::PurgedAll { fence }));
+        return Line::read(rest).ok().map(Heard::Era);
     }
     let (id, rest) = rest.split_once(':')?;
     let id = EntryId::parse(id)?;
@@ -60,7 +61,7 @@ pub(super) fn read(data: &[Value], pulse: &str) -> Option<Heard> {
             };
             let era = match rest.next()? {
                 "0" => 0,
-                later => era::read(later).ok()?.get(),
+                later => era::read(later).ok()?,
             };
             return Some(Heard::Purged {
                 id,
@@ -112,8 +113,8 @@ mod tests {
             purged(PurgeKind::Soft, 5)
         );
         assert_eq!(
-            message("g:7"),
-            Some(Heard::Event(TierEvent::PurgedAll { fence }))
+            message("g:9,7"),
+            Some(Heard::Era(Line::read("9,7").unwrap()))
         );
         for strange in [
             "",
@@ -133,6 +134,7 @@ mod tests {
             &format!("p:{id}:7:h:"),
             &format!("p:{id}:7:h:5:"),
             &format!("p:{id}:7:h:9007199254740993"),
+            &format!("p:{id}:7:h:9,7"),
             &format!("p:{id}:7:x:5"),
             &format!("z:{id}:7"),
             // On the shared channel, a heartbeat is nobody's.

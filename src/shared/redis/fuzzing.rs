@@ -5,7 +5,7 @@ use redis::Value;
 use super::events::{Heard, read};
 use super::failure::{Elsewhere, Failure};
 use super::names::Space;
-use super::reply::{Said, committed, content, era, mark_text, number, purged, said, yes};
+use super::reply::{Said, committed, content, line, mark_text, number, purged, said, yes};
 use super::report;
 use super::tls::Tls;
 use super::topology::{Topology, known, slots};
@@ -35,9 +35,8 @@ pub fn replies(bytes: &[u8]) {
             assert_eq!(purged(text(fence.to_string())).ok(), Some(fence));
         }
         known::fuzz(&value, &String::from_utf8_lossy(bytes));
-        if let Ok(found) = era(value.clone()) {
-            let again = found.map_or_else(|| "0".to_owned(), |fence| fence.to_string());
-            assert_eq!(era(text(again)).ok(), Some(found));
+        if let Ok(found) = line(value.clone()) {
+            assert_eq!(line(text(found.to_string())).ok(), Some(found));
         }
         let asked = Host {
             name: "asked".into(),
@@ -152,7 +151,7 @@ fn messages(payload: &[u8]) {
                 let kind = if kind == PurgeKind::Hard { 'h' } else { 's' };
                 format!("p:{id}:{fence}:{kind}:{era}")
             }
-            Heard::Event(TierEvent::PurgedAll { fence }) => format!("g:{fence}"),
+            Heard::Era(ref line) => format!("g:{line}"),
             Heard::Event(other) => panic!("no message says {other:?}"),
         };
         assert_eq!(message(channel, again.as_bytes()), Some(heard));

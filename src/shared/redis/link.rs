@@ -142,8 +142,8 @@ pub(super) fn heard(inner: &Inner, way: &Way, generation: u64, push: &PushInfo) 
         PushKind::Disconnection => way.lost(generation, "the connection was closed"),
         PushKind::Message | PushKind::SMessage => {
             match events::read(&push.data, &inner.space.pulse) {
-                Some(events::Heard::Event(TierEvent::PurgedAll { fence })) => {
-                    inner.heard_of_era(fence);
+                Some(events::Heard::Era(line)) => {
+                    inner.heard_of_era(&line);
                 }
                 Some(events::Heard::Purged {
                     id,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::Value;
 
-use super::era;
+use super::era::Line;
 use super::failure::Failure;
 use crate::entry::Fence;
 use crate::shared::{BlockKind, Committed, Content, Grant};
@@ -88,12 +88,11 @@ pub(super) fn purged(reply: Value) -> Result<Fence, Failure> {
 }
 
 /// What `era.lua` said.
-pub(super) fn era(reply: Value) -> Result<Option<Fence>, Failure> {
-    let text = text(reply)?;
-    if text == "0" {
-        return Ok(None);
+pub(super) fn line(reply: Value) -> Result<Line, Failure> {
+    match text(reply)?.as_str() {
+        "" => Ok(Line::default()),
+        text => Line::read(text),
     }
-    era::read(&text).map(Some)
 }
 
 /// `HMGET v m b`: one snapshot of a version with its content, `None` if there is no version.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
-use super::era::Question;
+use super::era::{Line, Question};
 use super::failure::Failure;
 use super::link::Conn;
 use super::names::{Names, Space};
@@ -169,31 +169,32 @@ fn purge_arguments(
         .arg(shard);
 }
 
-/// The era as it is stored; an error too if that is none.
-pub(super) async fn stored_era(link: &mut Conn, space: &Space) -> Result<Option<Fence>, Failure> {
+/// The era as it is stored, and those that it followed; an error too if that is none.
+pub(super) async fn stored_era(link: &mut Conn, space: &Space) -> Result<Line, Failure> {
     let mut cmd = redis::cmd("GET");
     cmd.arg(space.era_key());
     match cmd.query_async(link).await? {
-        Value::Nil => Ok(None),
-        reply => reply::era(reply),
+        Value::Nil => Ok(Line::default()),
+        reply => reply::line(reply),
     }
 }
 
-/// Brings the store and the caller to the same era; `None` if there never was a purge of everything.
+/// Brings the store and the caller to the same era.
 pub(super) async fn era(
     link: &mut Conn,
     space: &Space,
-    question: Question,
-) -> Result<Option<Fence>, Failure> {
+    question: &Question,
+) -> Result<Line, Failure> {
     let arguments = |cmd: &mut Cmd| {
-        cmd.arg(question.known)
+        cmd.arg(question.known.to_string())
+            .arg(question.beside.to_string())
             .arg(u8::from(question.purge.is_some()))
             .arg(millis(Duration::MAX))
             .arg(&space.channel);
     };
     let key = space.era_key();
     let said = ERA.run_on(link, &[&key], arguments).await;
-    let said = said.map_err(Failure::from).and_then(reply::era);
+    let said = said.map_err(Failure::from).and_then(reply::line);
     said.map_err(|failure| match failure {
         Failure::Foreign(what) => Failure::Foreign(format!("{key}: {what}")),
         other => other,

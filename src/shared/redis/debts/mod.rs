@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub(super) use self::done::Done;
 use self::done::Purges;
-use super::era::Era;
+use super::era::{Era, Line};
 use crate::key::EntryId;
 use crate::shared::{PurgeKind, Token};
 use crate::sync::Mutex;
@@ -59,6 +59,9 @@ struct Book {
 pub(super) enum Crossing {
     /// It is known, or over.
     Known,
+    /// Whether the one of now has followed it or the other way round, is not known: the store has to
+    /// be asked before anything else.
+    Beside,
     /// This node went over to it; perhaps purges are owed there.
     Over { owing: bool },
     /// What stands there may be from before a purge, and of which entries is not known. This node
@@ -87,31 +90,49 @@ impl Debts {
         counts
     }
 
-    /// Has this node go over to a later era. `ours`: this node began it, by a purge of everything.
+    /// Has this node go over to a later era, if that has followed the one of now. `ours`: this node
+    /// began it, by a purge of everything.
     ///
     /// Under the lock: whoever sees the new era finds that the purges are owed there, and whoever
     /// has just done one finds either that it is over or is found here.
-    pub(super) fn cross(&self, era: &Era, number: u64, ours: bool) -> Crossing {
+    pub(super) fn cross(&self, era: &Era, said: &Line, ours: bool) -> Crossing {
         let mut book = self.0.lock();
-        if number <= era.current() {
+        let (number, current) = (said.head(), era.current());
+        if !said.holds(current) {
+            if era.holds(number) {
+                return Crossing::Known;
+            }
+            era.stand_beside(number);
+            return Crossing::Beside;
+        }
+        if number <= current {
+            era.join(said);
             return Crossing::Known;
         }
         let purges = book.done.take_since(number);
         if ours {
-            era.move_to(number);
+            era.join(said);
             return Crossing::Over { owing: false };
         }
         let room = PURGES - book.purges.len();
-        let known = purges.filter(|purges| purges.len() <= room);
-        let Some(purges) = known.filter(|_| !era.is_alone()) else {
-            return Crossing::Alone(era.go_alone_after(number));
+        let Some(purges) = purges.filter(|purges| purges.len() <= room) else {
+            return Crossing::Alone(era.go_alone_after(said));
         };
         for purge in &purges {
             book.owe(purge.id, purge.kind);
         }
-        era.move_to(number);
+        era.join(said);
         let owing = !purges.is_empty();
         Crossing::Over { owing }
+    }
+
+    /// Has this node go on in an era of its own, by a purge of everything that it owes the store.
+    pub(super) fn go_alone(&self, era: &Era) -> u64 {
+        let mut book = self.0.lock();
+        let own = era.go_alone(&Line::default());
+        // It has purged those, too.
+        book.done.take_since(own);
+        own
     }
 
     /// The purge that is owed for this entry.

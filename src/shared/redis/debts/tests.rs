@@ -73,6 +73,12 @@ fn one_shard_is_paid_without_the_others() {
 
 const ERA: u64 = 1_000_000_000;
 
+fn line(eras: &[u64]) -> Line {
+    let mut line = Line::default();
+    line.add(eras.iter().copied());
+    line
+}
+
 fn done(number: u32, kind: PurgeKind, fence: u64) -> Done {
     Done {
         id: id(number),
@@ -87,20 +93,20 @@ fn what_was_purged_before_an_era_was_known_is_owed_to_it() {
     assert!(debts.purge_done(done(1, PurgeKind::Hard, 7), 0, &era));
     assert!(debts.purge_done(done(2, PurgeKind::Soft, ERA + 5), 0, &era));
     assert_eq!(
-        debts.cross(&era, ERA, false),
+        debts.cross(&era, &line(&[ERA]), false),
         Crossing::Over { owing: true }
     );
     assert_eq!(debts.purge_of(id(1)), None, "it was before");
     assert_eq!(debts.purge_of(id(2)).unwrap().kind, PurgeKind::Soft);
     // Done just before, and noted just after.
     assert!(!debts.purge_done(done(3, PurgeKind::Hard, ERA + 6), 0, &era));
-    assert_eq!(debts.cross(&era, ERA, false), Crossing::Known);
+    assert_eq!(debts.cross(&era, &line(&[ERA]), false), Crossing::Known);
     // What is done in the new one may have to be done again in the one after it.
     let owed = debts.purge_of(id(2)).unwrap();
     assert!(debts.purge_done(done(2, PurgeKind::Soft, ERA + 9), ERA, &era));
     debts.purge_paid(owed);
     assert_eq!(
-        debts.cross(&era, ERA + 1, false),
+        debts.cross(&era, &line(&[ERA + 1, ERA]), false),
         Crossing::Over { owing: true }
     );
     assert!(debts.purge_of(id(2)).is_some());
@@ -111,11 +117,11 @@ fn nothing_is_owed_to_an_era_that_this_node_began() {
     let (debts, era) = (Debts::new(), Era::new());
     debts.purge_done(done(1, PurgeKind::Hard, ERA - 1), 0, &era);
     assert_eq!(
-        debts.cross(&era, ERA, true),
+        debts.cross(&era, &line(&[ERA]), true),
         Crossing::Over { owing: false }
     );
     assert_eq!(
-        debts.cross(&era, ERA + 1, false),
+        debts.cross(&era, &line(&[ERA + 1, ERA]), false),
         Crossing::Over { owing: false }
     );
     assert_eq!((debts.purge_of(id(1)), era.current()), (None, ERA + 1));
@@ -132,18 +138,54 @@ fn whoever_owes_more_than_it_remembers_goes_on_alone_and_owes_a_purge_of_everyth
         if owed_before > 0 {
             debts.owe_purge(id(u32::MAX), PurgeKind::Hard);
         }
-        let Crossing::Alone(own) = debts.cross(&era, ERA, false) else {
+        let Crossing::Alone(own) = debts.cross(&era, &line(&[ERA]), false) else {
             panic!("it went over to what it does not know");
         };
-        assert!(own > ERA && era.current() == own && era.is_alone());
-        // Nor to any other before that is delivered: it may be from before.
-        let Crossing::Alone(own) = debts.cross(&era, own + 1, false) else {
-            panic!("it went over to another one");
-        };
+        assert!(own > ERA && era.current() == own && !era.is_apart());
+        // Nor to any other that does not follow it: that may be from before.
+        let other = line(&[own + 1, ERA]);
+        assert_eq!(debts.cross(&era, &other, false), Crossing::Beside);
+        assert!(era.current() == own && era.is_apart());
         // That one is from after.
         assert_eq!(
-            debts.cross(&era, own + 1, true),
+            debts.cross(&era, &line(&[own + 2, own + 1, own, ERA]), true),
             Crossing::Over { owing: false }
         );
+        assert!(!era.is_apart());
+    }
+}
+
+#[test]
+fn an_era_that_the_one_of_now_did_not_follow_stands_beside_it_whichever_is_larger() {
+    for other in [ERA - 1, ERA + 1] {
+        let (debts, era) = (Debts::new(), Era::new());
+        debts.cross(&era, &line(&[ERA, ERA - 9]), false);
+        // That it has followed this one is known.
+        assert_eq!(debts.cross(&era, &line(&[ERA - 9]), false), Crossing::Known);
+        assert!(!era.is_apart());
+        let beside = debts.cross(&era, &line(&[other, ERA - 9]), false);
+        assert_eq!((beside, era.current()), (Crossing::Beside, ERA));
+        assert!(era.is_apart());
+        // The same era says nothing new, and then that it had followed after all.
+        debts.cross(&era, &line(&[ERA, ERA - 9]), false);
+        assert!(era.is_apart());
+        if other < ERA {
+            debts.cross(&era, &line(&[ERA, other]), false);
+        } else {
+            debts.cross(&era, &line(&[other, ERA]), false);
+        }
+        assert_eq!((era.current(), era.is_apart()), (ERA.max(other), false));
+    }
+}
+
+#[test]
+fn whoever_goes_on_alone_has_followed_all_that_it_heard_of() {
+    let (debts, era) = (Debts::new(), Era::new());
+    debts.cross(&era, &line(&[ERA]), false);
+    debts.cross(&era, &line(&[ERA + 5_000_000]), false);
+    let own = debts.go_alone(&era);
+    assert!(own > ERA + 5_000_000 && !era.is_apart());
+    for over in [ERA, ERA + 5_000_000] {
+        assert_eq!(debts.cross(&era, &line(&[over]), false), Crossing::Known);
     }
 }

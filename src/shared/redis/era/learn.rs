@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ERA, Era, Question};
+use super::{ERA, Line, Question};
 use crate::clock::{Clock, SystemClock};
 use crate::entry::Fence;
 use crate::key::EntryId;
@@ -26,28 +26,25 @@ impl Inner {
 
     async fn ask_for_era(&self, links: &mut Links, by_purge: bool) -> Result<(), Failure> {
         let era = &self.space.era;
-        let question = era.question(by_purge);
-        let delivering = Delivering(self, question);
-        let said = self.era_of(links, question).await?;
-        era.answered(question, SystemClock.now());
-        if let Some(fence) = said {
-            self.go_over_to(fence, question.purge.is_some());
+        loop {
+            let question = era.question(by_purge);
+            let said = self.era_of(links, &question).await?;
+            era.answered(&question, SystemClock.now());
+            self.go_over_to(&said, question.purge.is_some());
+            // Another one was heard of meanwhile that the answer does not know of.
+            if !era.is_apart() {
+                return Ok(());
+            }
         }
-        drop(delivering);
-        Ok(())
     }
 
-    async fn era_of(
-        &self,
-        links: &mut Links,
-        question: Question,
-    ) -> Result<Option<Fence>, Failure> {
+    async fn era_of(&self, links: &mut Links, question: &Question) -> Result<Line, Failure> {
         let link = &mut links.control;
-        if question.purge.is_none() {
+        if question.purge.is_none() && question.beside.is_empty() {
             // As a rule it is what it was, and no script has to run.
             let stored = wire::stored_era(link, &self.space).await;
             if let Ok(stored) = stored
-                && stored.map_or(0, Fence::get) == question.known
+                && stored == question.known
             {
                 return Ok(stored);
             }
@@ -56,12 +53,12 @@ impl Inner {
     }
 
     /// Somebody told of an era.
-    pub(in crate::shared::redis) fn heard_of_era(&self, fence: Fence) {
-        if fence.get() < self.space.era.current() {
+    pub(in crate::shared::redis) fn heard_of_era(&self, said: &Line) {
+        if said.head() < self.space.era.current() {
             // Who told has missed one, and the store has lost it.
             self.topology.wake_for(&self.space, ERA);
         }
-        self.go_over_to(fence, false);
+        self.go_over_to(said, false);
     }
 
     /// Somebody told of a purge in this era. Before anybody here hears of it: who does, never reads
@@ -72,33 +69,36 @@ impl Inner {
             self.owe_purge(id, kind);
             self.topology.wake_for(&self.space, ERA);
         } else if era > ours {
-            self.heard_of_era(Fence::new(era));
+            self.heard_of_era(&Line::of(era));
         }
     }
 
     /// `ours`: begun by a purge of everything of this node.
-    fn go_over_to(&self, fence: Fence, ours: bool) {
-        let era = &self.space.era;
-        let fence = match self.debts.cross(era, fence.get(), ours) {
-            Crossing::Known => return,
+    fn go_over_to(&self, said: &Line, ours: bool) {
+        match self.debts.cross(&self.space.era, said, ours) {
+            Crossing::Known => {}
+            Crossing::Beside => self.topology.wake_for(&self.space, ERA),
             Crossing::Over { owing } => {
                 if owing {
                     self.topology.wake();
                 }
-                fence
+                self.tell_of(said.head());
             }
             Crossing::Alone(own) => {
                 self.topology.wake_for(&self.space, ERA);
-                Fence::new(own)
+                self.tell_of(own);
             }
-        };
+        }
+    }
+
+    fn tell_of(&self, era: u64) {
+        let fence = Fence::new(era);
         self.hub.tell(TierEvent::PurgedAll { fence });
     }
 
     /// Goes on in an era of its own, until the purge of everything that is owed was delivered.
     fn go_on_alone(&self) {
-        let own = Era::own_after(self.space.era.current());
-        self.go_over_to(Fence::new(own), true);
+        self.tell_of(self.debts.go_alone(&self.space.era));
         self.topology.wake_for(&self.space, ERA);
     }
 
@@ -118,7 +118,14 @@ impl Inner {
         let act = |mut links: Links| async move { self.look_at_era(&mut links).await };
         match self.reach(ERA, Call::Followup, within, act).await {
             Ok(()) => Ok(()),
-            Err(_) if era.make_do(SystemClock.now()) => Ok(()),
+            Err(_) if era.make_do(SystemClock.now()) => {
+                if era.is_apart() {
+                    // Nothing of either counts, whatever the store says in the end.
+                    era.owed.lock().asked += 1;
+                    self.go_on_alone();
+                }
+                Ok(())
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -139,23 +146,6 @@ impl Inner {
     /// Notes that the store did this purge in this era. False if the era was over by then.
     pub(in crate::shared::redis) fn purge_counts(&self, done: Done, era: u64) -> bool {
         self.debts.purge_done(done, era, &self.space.era)
-    }
-}
-
-/// A question that may deliver a purge of everything.
-struct Delivering<'a>(&'a Inner, Question);
-
-impl Drop for Delivering<'_> {
-    fn drop(&mut self) {
-        let Self(inner, question) = self;
-        let era = &inner.space.era;
-        if question.purge.is_some() {
-            era.owed.lock().delivering -= 1;
-            // It was not delivered, and an era that was heard of meanwhile was somebody else's.
-            if era.is_alone() && era.current() != question.known {
-                inner.go_on_alone();
-            }
-        }
     }
 }
 

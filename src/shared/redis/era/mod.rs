@@ -19,19 +19,28 @@
 //!   store of that era at once; who knows an older one goes over;
 //! - if more is owed than is remembered, it purges everything.
 //!
+//! Two purges of everything may be strangers to each other, too: the store has lost one of them before
+//! it was asked for the other, and if its clock is behind, the later one has the lower number. So the
+//! store keeps, and each node remembers, which eras the one that counts has followed: its [`Line`].
+//! **What this node goes by has followed each era that it has begun or was told of**: it goes over to
+//! one whose line has the era of now, and whatever else it hears of stands beside. Then a purge of
+//! everything is due that follows both; the script has one begin unless another node was faster.
+//!
 //! To purge once more what was purged seconds ago costs one refresh at most.
 
 mod learn;
+mod line;
 
 use std::time::Duration;
 
+pub(super) use self::line::Line;
 use super::failure::Failure;
 use super::reply;
 use crate::clock::Moment;
 use crate::entry::Fence;
 use crate::key::EntryId;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// Stands for the era where the way to an entry is asked for. No entry has it: they are digests.
 pub(super) const ERA: EntryId = EntryId::from_bytes([0; 16]);
@@ -39,11 +48,11 @@ pub(super) const ERA: EntryId = EntryId::from_bytes([0; 16]);
 /// The scripts' numbers are exact up to there. Larger, and no later era could be larger still.
 const LARGEST: u64 = 1 << 53;
 
-/// Reads an era: of a message, or the answer of the script.
-pub(super) fn read(text: &str) -> Result<Fence, Failure> {
+/// Reads the number of an era.
+pub(super) fn read(text: &str) -> Result<u64, Failure> {
     let number = reply::number(text)?;
     if (1..LARGEST).contains(&number) {
-        Ok(Fence::new(number))
+        Ok(number)
     } else {
         Err(Failure::foreign("an era out of range"))
     }
@@ -56,11 +65,21 @@ const CERTAIN: Duration = Duration::from_millis(2_500);
 /// The era as this node knows it.
 #[derive(Debug)]
 pub(super) struct Era {
-    /// 0 before the first purge of everything. Never sinks.
+    /// The head of the line: 0 before the first purge of everything. Never sinks.
     current: AtomicU64,
+    known: Mutex<Known>,
+    /// True if an era stands beside the line.
+    is_apart: AtomicBool,
     /// When the store was asked last, in microseconds; 0 if it never answered.
     asked_at: AtomicI64,
     owed: Mutex<Owed>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    line: Line,
+    /// Eras that were heard of, and of which the line does not say that they are over.
+    beside: Line,
 }
 
 /// Purges of everything are numbered, so that one which is asked for while another is under way is
@@ -72,15 +91,15 @@ struct Owed {
     /// Calls that deliver them. Meanwhile nobody else does: a purge delivered twice empties the
     /// caches twice.
     underway: usize,
-    /// Questions under way that deliver them.
-    delivering: usize,
 }
 
 /// What the store is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Question {
-    /// The era that is known here.
-    pub(super) known: u64,
+    /// The era that is known here, and those that it followed.
+    pub(super) known: Line,
+    /// Those that it may not have followed.
+    pub(super) beside: Line,
     /// A new one is to begin: the number of the purge.
     pub(super) purge: Option<u64>,
 }
@@ -89,6 +108,8 @@ impl Era {
     pub(super) fn new() -> Self {
         Self {
             current: AtomicU64::new(0),
+            known: Mutex::new(Known::default()),
+            is_apart: AtomicBool::new(false),
             asked_at: AtomicI64::new(0),
             owed: Mutex::new(Owed::default()),
         }
@@ -110,39 +131,70 @@ impl Era {
         era + 1 + fastrand::u64(..1 << 20)
     }
 
-    /// Goes over to a later one, once what is owed there is written down. For [`Debts`](super::debts::Debts), under its lock.
-    pub(super) fn move_to(&self, era: u64) {
-        self.current.fetch_max(era, Ordering::SeqCst);
+    /// True if this era is the one of now, or is known to be over.
+    pub(super) fn holds(&self, era: u64) -> bool {
+        self.known.lock().line.holds(era)
     }
 
-    /// Goes on in an era of its own after this one, and owes the store a purge of everything.
-    pub(super) fn go_alone_after(&self, era: u64) -> u64 {
+    /// Goes over to a line that has the era of now, or learns what else that has followed. For
+    /// [`Debts`](super::debts::Debts), under its lock, once what is owed there is written down.
+    pub(super) fn join(&self, said: &Line) {
+        let mut known = self.known.lock();
+        let Known { line, beside } = &mut *known;
+        line.add(said.iter());
+        beside.retain(|era| !line.holds(era));
+        self.current.fetch_max(line.head(), Ordering::SeqCst);
+        self.is_apart.store(!beside.is_empty(), Ordering::SeqCst);
+    }
+
+    /// Hears of an era that the one of now may not have followed. For `Debts`, as above.
+    pub(super) fn stand_beside(&self, era: u64) {
+        self.known.lock().beside.add([era]);
+        self.is_apart.store(true, Ordering::SeqCst);
+    }
+
+    /// Goes on in an era of its own, which follows this one and all that were heard of, and owes the
+    /// store a purge of everything. For `Debts`, as above.
+    pub(super) fn go_alone_after(&self, said: &Line) -> u64 {
         self.owed.lock().asked += 1;
-        let own = Self::own_after(era);
-        self.move_to(own);
+        self.go_alone(said)
+    }
+
+    /// The same if that purge is owed by now.
+    pub(super) fn go_alone(&self, said: &Line) -> u64 {
+        let mut known = self.known.lock();
+        let mut line = said.clone();
+        line.add(known.line.iter().chain(known.beside.iter()));
+        let own = Self::own_after(line.head());
+        line.add([own]);
+        *known = Known {
+            line,
+            beside: Line::default(),
+        };
+        self.current.fetch_max(own, Ordering::SeqCst);
+        self.is_apart.store(false, Ordering::SeqCst);
         own
     }
 
-    /// True if this node goes on in an era of its own, for a purge of everything that the store does
-    /// not know of. While one is being delivered, an era that is heard of may be that one.
-    pub(super) fn is_alone(&self) -> bool {
-        let owed = self.owed.lock();
-        owed.asked > owed.delivered && owed.underway == 0 && owed.delivering == 0
+    /// True if an era was heard of that the one of now may not have followed.
+    pub(super) fn is_apart(&self) -> bool {
+        self.is_apart.load(Ordering::SeqCst)
     }
 
     /// `by_purge`: asked by the call whose purge it is.
     fn question(&self, by_purge: bool) -> Question {
-        let mut owed = self.owed.lock();
+        let owed = self.owed.lock();
         let is_owed = owed.asked > owed.delivered && (by_purge || owed.underway == 0);
-        owed.delivering += usize::from(is_owed);
+        let known = self.known.lock();
         Question {
-            known: self.current(),
+            known: known.line.clone(),
+            beside: known.beside.clone(),
             purge: is_owed.then_some(owed.asked),
         }
     }
 
     /// Notes that the store answered.
-    fn answered(&self, question: Question, now: Moment) {
+    fn answered(&self, question: &Question, now: Moment) {
         if let Some(purge) = question.purge {
             let mut owed = self.owed.lock();
             owed.delivered = owed.delivered.max(purge);
@@ -153,7 +205,7 @@ impl Era {
 
     fn is_certain(&self, now: Moment) -> bool {
         let asked_at = self.asked_at.load(Ordering::SeqCst);
-        asked_at != 0 && now.since(Moment::from_micros(asked_at)) < CERTAIN
+        asked_at != 0 && !self.is_apart() && now.since(Moment::from_micros(asked_at)) < CERTAIN
     }
 
     /// The store could not be asked. True if what is known has to do until the next time; without
