@@ -136,7 +136,8 @@ impl Drive {
         self.engine.local.remove(self.job.key.id());
     }
 
-    /// Drops what is in hand if it was fetched before the last purge.
+    /// Drops what is in hand if it was fetched before the last purge; makes it stale if that was a soft
+    /// one, and it is newer than what the tier holds.
     pub(crate) fn forget_purged(&mut self, answer: &Answer) {
         self.forget_regressed(answer);
         let Some(purged) = answer.purged else { return };
@@ -150,10 +151,25 @@ impl Drive {
         if stamp.fence.is_some() && stamp.fence == held {
             return;
         }
-        if publish::is_older(stamp, purged, answer.now, self.now()) {
-            (self.record, self.rule) = (None, None);
-            self.engine.local.remove(self.job.key.id());
+        let now = self.now();
+        if !publish::is_older(stamp, purged, answer.now, now) {
+            return;
         }
+        let softened = publish::softened(answer, now);
+        if let (Some(record), Some(held), Some(softened)) = (&self.record, held, softened)
+            && !publish::is_older(stamp, held, answer.now, now)
+        {
+            // Were it dropped, the tier's would be served in its place, which is older still.
+            if let Some(stale) = publish::stale_since(record, softened.at) {
+                let known = Known::Record(Arc::clone(&stale));
+                self.lead
+                    .store(|| self.engine.local.insert(self.job.key.id(), known));
+                self.record = Some(stale);
+            }
+            return;
+        }
+        (self.record, self.rule) = (None, None);
+        self.engine.local.remove(self.job.key.id());
     }
 
     /// Takes what the tier holds, if it is newer than what is in hand.

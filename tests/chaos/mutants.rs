@@ -175,8 +175,8 @@ const MUTANTS: [Mutant; 15] = [
             ),
             (
                 "src/shared/redis/era/learn.rs",
-                "} else if era > ours {",
-                "} else if era == u64::MAX {",
+                "if era != ours {",
+                "if era < ours {",
             ),
         ],
         caught_by: &["nothing older than a purge of all is served by who is back"],

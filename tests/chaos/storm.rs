@@ -13,6 +13,7 @@ use crate::fault_proxy::Fault;
 use crate::fleet::Fleet;
 use crate::history::Struck;
 use crate::load;
+use crate::observe;
 use crate::schedule::{self, Blow, Missed, PLACES};
 use crate::site;
 use crate::support::redis_server::RedisServer;
@@ -90,6 +91,7 @@ async fn strike(fleet: &Fleet, blow: Blow) {
         }
         Blow::Miss { place, what } => miss(fleet, blow, place, what).await,
         Blow::PurgeAndFlush { place } => purge_and_flush(fleet, blow, place).await,
+        Blow::Evict => evict(fleet, blow).await,
         _ => {
             let mut server = fleet.server.lock().await;
             let from = begin(fleet, blow);
@@ -151,6 +153,40 @@ async fn purge_and_flush(fleet: &Fleet, blow: Blow, place: usize) {
     tokio::join!(fetches, strike);
 }
 
+/// Takes some keys away, and all entries of which there is a lease. Other nodes ask for some of these
+/// just then, which makes an entry again; it is looked at before the holder's commit covers it up.
+async fn evict(fleet: &Fleet, blow: Blow) {
+    let ask = |place| join_all(site::SLOW.map(move |key| load::request(fleet, place, key, 0)));
+    // So that the first has to fetch them.
+    join_all(site::SLOW.map(|key| load::purge(fleet, 0, key, PurgeKind::Hard))).await;
+    let strike = async {
+        sleep(Duration::from_millis(60)).await;
+        let server = fleet.server.lock().await;
+        let from = begin(fleet, blow);
+        for _ in 0..40 {
+            let key: Option<Option<String>> = Fleet::command(&server, &["RANDOMKEY"]).await;
+            if let Some(Some(key)) = key {
+                tell(&server, &["UNLINK", &key]).await;
+            }
+        }
+        let leases: Option<Vec<String>> = Fleet::command(&server, &["KEYS", "*:l*"]).await;
+        for lease in leases.unwrap_or_default() {
+            tell(&server, &["UNLINK", &lease.replace("}:l", "}:e")]).await;
+        }
+        end(fleet, from);
+        let url = server.url();
+        drop(server);
+        let looks = async {
+            for _ in 0..5 {
+                sleep(Duration::from_millis(20)).await;
+                observe::look(fleet, &url).await;
+            }
+        };
+        tokio::join!(join_all((1..PLACES).map(ask)), looks);
+    };
+    tokio::join!(ask(0), strike);
+}
+
 /// Notes a blow before it falls. Its end is not known yet.
 fn begin(fleet: &Fleet, blow: Blow) -> usize {
     fleet.history.note(|notes, from| {
@@ -198,18 +234,11 @@ async fn strike_server(server: &mut RedisServer, blow: Blow) {
             sleep(lasts).await;
             tell(server, &["CONFIG", "SET", "maxmemory", "0"]).await;
         }
-        Blow::Evict => {
-            for _ in 0..40 {
-                let key: Option<Option<String>> = Fleet::command(server, &["RANDOMKEY"]).await;
-                if let Some(Some(key)) = key {
-                    tell(server, &["UNLINK", &key]).await;
-                }
-            }
-        }
         Blow::Network { .. }
         | Blow::Flap { .. }
         | Blow::Everywhere { .. }
         | Blow::Reboot { .. }
+        | Blow::Evict
         | Blow::Miss { .. }
         | Blow::PurgeAndFlush { .. } => unreachable!("it does not strike the server"),
     }

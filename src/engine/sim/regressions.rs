@@ -11,7 +11,7 @@ use super::safety;
 use super::seeds::once;
 use super::site::Spec;
 use super::world::{Setup, World};
-use crate::shared::{Ask, Commit, EntryId, Grant, SharedTier, Token};
+use crate::shared::{Ask, Commit, EntryId, Grant, PurgeKind, SharedTier, Token};
 
 const SPEC: Spec = Spec {
     fresh: 1_000,
@@ -124,6 +124,40 @@ fn a_slow_answer_does_not_make_what_has_no_fence_newer() {
             safety::nothing_purged_is_served(&notes).unwrap();
         });
     }
+}
+
+/// A soft purge just before what was fetched without the tier: by the clocks it may have been after, so
+/// that was dropped, and what the tier held still from before the purge was served in its place.
+#[test]
+fn a_soft_purge_in_doubt_brings_nothing_older_back() {
+    once(1, |_| async {
+        let spec = Spec {
+            fresh: 60_000,
+            stale: 60_000,
+            latency: 10..11,
+            ..SPEC
+        };
+        let world = world(2, spec);
+        let node = world.node(0);
+        world.ask(&node, 0, 0);
+        millis(1_000).await;
+        world.purge_by(&world.node(1), 0, PurgeKind::Soft).await;
+        millis(20).await;
+        world.cut_off(&node, REFUSED);
+        world.ask(&node, 0, 0);
+        millis(100).await;
+        world.ask(&node, 0, 0);
+        millis(20).await;
+        world.bring_back(&node);
+        millis(100).await;
+        world.ask(&node, 0, 0);
+        millis(1_000).await;
+        let notes = close(&world).await;
+        let shown: Vec<_> = notes.serves.iter().map(|serve| serve.fetch).collect();
+        assert_eq!(shown[..3], [Some(0), Some(0), Some(1)]);
+        assert!(shown[3] >= Some(1), "{shown:?}");
+        safety::nothing_purged_is_served(&notes).unwrap();
+    });
 }
 
 /// A paused holder asked the origin to confirm one body, found a newer entry in the tier, and put

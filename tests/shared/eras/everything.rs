@@ -97,6 +97,36 @@ async fn a_purge_with_a_lower_number_that_nobody_heard_of_is_found_where_it_is_s
 }
 
 #[tokio::test]
+async fn a_purge_with_a_lower_number_is_heard_of_by_a_purge_of_a_page_after_it() {
+    let Behind {
+        server,
+        behind,
+        ahead,
+        fence,
+        id,
+        ..
+    } = lost().await;
+    // It would go over to that era, and tell the store of it.
+    drop(behind);
+    let ahead = ahead.expect("it is there");
+    let heard = Notes::hear(&ahead);
+    let purged = fence.get() - 1_000_000;
+    let event = format!("p:{}:{}:h:{purged}", fresh_id(), purged + 9);
+    let start = Instant::now();
+    run::<u64>(&server, &["PUBLISH", "bw1:0:default:ev", &event]).await;
+    let later =
+        |event: &TierEvent| matches!(event, TierEvent::PurgedAll { fence: of } if *of > fence);
+    while !heard.all().iter().any(later) {
+        assert!(start.elapsed() < 5 * SECOND, "it was never told");
+        tokio::task::yield_now().await;
+    }
+    // Not with the next heartbeat.
+    assert!(start.elapsed() < SECOND / 2, "{:?}", start.elapsed());
+    assert_eq!(peek(&ahead, id).await.view, None);
+    assert_eq!(line_of(&server).await[1..], [fence.get(), purged]);
+}
+
+#[tokio::test]
 async fn however_many_know_better_everything_is_purged_once_more_and_no_more() {
     // On a busy machine a heartbeat may come before the purge, which then follows the lost one.
     for _ in 0..5 {

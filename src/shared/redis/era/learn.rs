@@ -67,8 +67,8 @@ impl Inner {
         let ours = self.space.era.current();
         if era < ours {
             self.owe_purge(id, kind);
-            self.topology.wake_for(&self.space, ERA);
-        } else if era > ours {
+        }
+        if era != ours {
             self.heard_of_era(&Line::of(era));
         }
     }
