@@ -125,10 +125,10 @@ impl Era {
         (era > 0).then(|| Fence::new(era))
     }
 
-    /// An era that no other node goes by, should one need its own at the same time: less than a second
-    /// (and 49 ms) later, so that the store's next one is later still.
+    /// An era that no other node goes by, should one need its own at the same time: little more than a
+    /// second later, and later than what was issued in that one, should it be ahead of the clock.
     fn own_after(era: u64) -> u64 {
-        era + 1 + fastrand::u64(..1 << 20)
+        era + (1 << 14) + fastrand::u64(..1 << 20)
     }
 
     /// True if this era is the one of now, or is known to be over.

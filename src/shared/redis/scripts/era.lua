@@ -46,7 +46,11 @@ join(beside)
 
 if ARGV[3] == '1' or not one then
   local T = redis.call('TIME')
-  table.insert(eras, 1, math.max(T[1] * 1000000 + T[2], (eras[1] or 0) + 1))
+  local us = T[1] * 1000000 + T[2]
+  -- While an era is ahead of the clock, fences in it count up from there, by one each time that something
+  -- is done to the entry. The next era has to be later than all of those.
+  if eras[1] then us = math.max(us, eras[1] + 16384 + math.floor(math.max(0, eras[1] - us) / 16)) end
+  table.insert(eras, 1, us)
   eras[MOST + 1] = nil
 end
 
