@@ -88,11 +88,7 @@ const MUTANTS: [Mutant; 15] = [
     },
     Mutant {
         name: "freshness-from-the-arrival",
-        changes: &[(
-            COMMIT,
-            "math.min(ms, math.floor(tonumber(fence) / 1000) + tonumber(ARGV[10]))",
-            "ms",
-        )],
+        changes: &[(COMMIT, "math.min(ms, granted + tonumber(ARGV[10]))", "ms")],
         caught_by: &["nothing is served past its windows"],
     },
     Mutant {

@@ -170,6 +170,30 @@ async fn fences_are_larger_than_the_purge_even_if_the_clock_went_back() {
     assert!(next > newest, "{next} after {newest}");
 }
 
+/// A fence that is ahead does not say when its lease was granted.
+#[tokio::test]
+async fn what_was_held_up_on_its_way_is_no_fresher_even_if_the_era_is_ahead_of_the_clock() {
+    for ahead in [0, 3_600_000_000] {
+        let server = RedisServer::start();
+        let tier = connect(&server).await;
+        let now = say(&tier, &ask(fresh_id())).await.now;
+        let fence = Fence::new(now + 1 + ahead);
+        let notes = Notes::hear(&tier);
+        run::<()>(&server, &["SET", ERA, &fence.to_string(), "PX", "60000"]).await;
+        heard(&notes, fence).await;
+        let ask = ask(fresh_id());
+        let lease = leased(&say(&tier, &ask).await);
+        sleep(SECOND).await;
+        let late = Commit {
+            fresh: 2 * SECOND,
+            ..commit(ask.id, ask.token, lease, Some("b"))
+        };
+        put(&tier, late).await;
+        let left = peek(&tier, ask.id).await.view.expect("it counts").fresh_ms;
+        assert!((500..=1_010).contains(&left), "{left} ms, {ahead} us ahead");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_an_era_is_written_over_and_another_type_keeps_the_store_out_of_use() {
     let server = RedisServer::start();

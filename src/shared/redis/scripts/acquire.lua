@@ -43,7 +43,9 @@ if type(set) == 'table' and set.err then
   return set -- READONLY and the like have to surface.
 end
 h[1] = fence
-redis.call('HDEL', E, 'n')
+redis.call('HDEL', E, 'n', 'g')
+-- Ahead of the clock (in an era that is) it does not say when it was granted.
+if tonumber(fence) > us then redis.call('HSET', E, 'g', text(ms)) end
 redis.call('SET', L, token .. ':' .. fence, 'PX', ARGV[2])
 keep()
 return answer('L', tonumber(ARGV[2]), fence)
