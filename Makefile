@@ -9,7 +9,7 @@ ARGS ?=
 # Put before the package manager if one is needed: empty for root, else sudo.
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help run test versions redis-server curl check fmt bench bench-locks doc loom loom-build fuzz fuzz-build storm soak mutants conformance transparency ci
+.PHONY: help run test versions redis-server curl check fmt bench bench-locks doc loom fuzz storm soak mutants conformance transparency ci
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -86,20 +86,13 @@ doc: ## Builds the documents and opens them
 
 # A package of its own, of the parts that it checks: with all that the other tests need, the flag would
 # have everything built once more.
-LOOM := RUSTFLAGS='--cfg bellwether_loom' $(CARGO) test --manifest-path loom/Cargo.toml --target-dir target/loom --lib
 loom: ## Checks the concurrency of one process under all interleavings
-	$(LOOM) loom
-
-loom-build:
-	$(LOOM) --no-run
+	RUSTFLAGS='--cfg bellwether_loom' $(CARGO) test --manifest-path loom/Cargo.toml --target-dir target/loom --lib loom
 
 # For each target; FUZZ_SEED, FUZZ_JOBS and single targets: see fuzz/run.
 FUZZ_TIME ?= 10
 fuzz: ## Feeds each parser FUZZ_TIME seconds (10) of hostile input. Needs a C++ compiler
 	@FUZZ_TIME='$(FUZZ_TIME)' ./fuzz/run
-
-fuzz-build:
-	@./fuzz/run --build
 
 storm: redis-server ## The fleet under load and faults alone, with a table of what was measured
 	$(CARGO) test --all-features --test fleet -- --nocapture
