@@ -162,20 +162,28 @@ impl Engine {
         )
     }
 
-    /// True if a follower that has come only now must not be given `landing`: it comes from the
-    /// origin, but its lease may be lost, or events were missed since its fetch began and the tier
-    /// knows of a later version, a later lease, or a purge.
-    pub(crate) async fn came_too_late_for(&self, landing: &Landing, id: EntryId) -> bool {
-        let (stamp, lease) = match landing {
-            Landing::Filling { record, lease, .. } => (&record.stamp, lease.as_ref()),
-            Landing::Ready {
-                record,
-                by: By::Origin(_),
-            } => (&record.stamp, None),
+    /// True if a follower that has come only now must not be given `landing`: its lease may be lost,
+    /// or a purge or a later version has come since what it brings was fetched or looked up.
+    ///
+    /// `rule` is what led the follower there. Of a soft purge of the URL that alone knows, and nobody
+    /// who asks about the `id` of a variant. What comes from the origin is looked up in the tier, if
+    /// events were missed since its fetch began; what comes from there was just now.
+    pub(crate) async fn came_too_late_for(
+        &self,
+        landing: &Landing,
+        id: EntryId,
+        rule: Option<&VaryRule>,
+    ) -> bool {
+        let (record, lease, fetched) = match landing {
+            Landing::Filling { record, lease, .. } => (record, lease.as_ref(), true),
+            Landing::Ready { record, by } => (record, None, matches!(by, By::Origin(_))),
             _ => return false,
         };
+        let (softened, stamp) = (rule.and_then(|rule| rule.softened), &record.stamp);
         lease.is_some_and(Watch::has_lapsed)
-            || (self.suspects(stamp, self.now()) && self.is_overtaken(stamp, id).await)
+            || softened
+                .is_some_and(|purge| purge.covers(stamp) && record.windows.fresh_until > purge.at)
+            || (fetched && self.suspects(stamp, self.now()) && self.is_overtaken(stamp, id).await)
     }
 
     async fn is_overtaken(&self, stamp: &Stamp, id: EntryId) -> bool {

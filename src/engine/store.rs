@@ -196,6 +196,14 @@ impl Refresh {
         let Some(mut variant_lease) = self.lease_on(&place.key).await else {
             return self.keep_local(&place, record, None);
         };
+        // The fence of that is as of now, and the response may be older than a purge that has one
+        // in between. A purge takes the lease on the URL away. So: first the fence, then a look at
+        // that lease; a purge from here on has a later fence.
+        match rule_lease.confirm().await {
+            Ok(true) => {}
+            Ok(false) => return self.refused_late(&place),
+            Err(_) => return self.keep_local(&place, record, None),
+        }
         let stored = self
             .commit(&mut variant_lease, record, place.key.text(), false)
             .await;

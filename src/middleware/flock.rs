@@ -180,7 +180,7 @@ where
                 _ => Task::Refresh,
             };
             let fwd = forward_reason(&sighted, now);
-            let held = sighted.known.clone();
+            let (held, by) = (sighted.known.clone(), sighted.rule.clone());
             let key = sighted
                 .variant
                 .as_ref()
@@ -271,7 +271,12 @@ where
                         },
                     ));
                 }
-                Some(landing) if !led && engine.came_too_late_for(&landing, key.id()).await => {
+                Some(landing)
+                    if !led
+                        && engine
+                            .came_too_late_for(&landing, key.id(), by.as_deref())
+                            .await =>
+                {
                     engine.flights.forget(key.id(), &wait);
                 }
                 Some(landing) if self.demands_more_than(&landing) => {

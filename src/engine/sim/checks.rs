@@ -87,8 +87,9 @@ pub(super) fn one_per_cycle(
             };
             let due = head + spec.fresh * MILLI - early;
             if second.start + tolerance < due {
+                let story = notes.story(target.0, first.start.saturating_sub(SECOND), second.start);
                 return Err(format!(
-                    "{target:?} was fetched {} us before it was due: {first:?} and {second:?}",
+                    "{target:?} was fetched {} us before it was due: {first:?} and {second:?}{story}",
                     due - second.start
                 ));
             }

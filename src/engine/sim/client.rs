@@ -291,6 +291,7 @@ impl Client {
                 .variant
                 .clone()
                 .unwrap_or_else(|| self.asks.primary.clone());
+            let by = sighted.rule.clone();
             let (mut wait, returned) = match self.node.engine.join(&key, &self.asks.primary) {
                 Seat::Follow(wait) => (wait, None),
                 Seat::Lead(lead) => {
@@ -306,6 +307,8 @@ impl Client {
                 return Answer::failed(Failure::WAIT_TIMEOUT);
             };
             let engine = Arc::clone(&self.node.engine);
+            // A rule that a flight brought was asked for just now.
+            let mut trusting = true;
             match landing {
                 None | Some(Landing::LookAgain { .. }) => self.take_back(returned).await,
                 Some(Landing::Refused { .. }) => {
@@ -320,8 +323,14 @@ impl Client {
                         None => Answer::failed(failure),
                     };
                 }
-                Some(landing) if !led && engine.came_too_late_for(&landing, key.id()).await => {
+                Some(landing)
+                    if !led
+                        && engine
+                            .came_too_late_for(&landing, key.id(), by.as_deref())
+                            .await =>
+                {
                     engine.flights.forget(key.id(), &wait);
+                    trusting = false;
                 }
                 Some(landing) => {
                     if let Some(answer) = self.land(&landing, &key, led) {
@@ -333,7 +342,7 @@ impl Client {
                     self.take_back(returned).await;
                 }
             }
-            sighted = self.sight(true);
+            sighted = self.sight(trusting);
         }
         Answer::failed(if self.own {
             Failure::ABANDONED

@@ -160,6 +160,71 @@ fn a_soft_purge_in_doubt_brings_nothing_older_back() {
     });
 }
 
+/// A variant was being fetched when a soft purge of its URL was not heard. Whoever asked once events
+/// were heard again learned of the purge from the rule, and then got what that flight brought: the
+/// tier knows of no purge of a variant.
+#[test]
+fn a_soft_purge_in_a_gap_ends_the_flights_of_variants_too() {
+    once(1, |_| async {
+        let spec = Spec {
+            varies: true,
+            latency: 500..501,
+            ..SPEC
+        };
+        let world = world(2, spec);
+        let (node, other) = (world.node(0), world.node(1));
+        world.ask(&node, 0, 0);
+        millis(1_800).await;
+        world.ask(&node, 0, 0);
+        millis(100).await;
+        world.cut_off(&node, REFUSED);
+        world.purge_by(&other, 0, PurgeKind::Soft).await;
+        world.bring_back(&node);
+        millis(50).await;
+        world.ask(&node, 0, 0);
+        millis(2_000).await;
+        let notes = close(&world).await;
+        assert_eq!(notes.serves.len(), 3);
+        safety::nothing_purged_is_served(&notes).unwrap();
+    });
+}
+
+/// What turned out to vary, and was purged softly while its body came, was committed as a variant
+/// under a lease taken only then: its fence was later than the purge. Until the commit of its rule
+/// was refused, this node found it there, by the rule that it had made known to its own clients.
+#[test]
+fn a_variant_from_before_a_soft_purge_gets_no_fence_from_after_it() {
+    // The one that asks in between: sooner or later than that it would be in nobody's way.
+    for between in 160..300 {
+        once(between, |_| async {
+            let spec = Spec {
+                varies: true,
+                chunks: 2,
+                gap: 100,
+                ..SPEC
+            };
+            let road = Road {
+                delay: 10,
+                ..Road::GOOD
+            };
+            let setup = Setup {
+                road,
+                ..Setup::calm(1, vec![spec])
+            };
+            let world = World::new(fastrand::Rng::with_seed(between), setup);
+            let node = world.node(0);
+            world.ask(&node, 0, 0);
+            millis(200).await;
+            world.purge_by(&node, 0, PurgeKind::Soft).await;
+            millis(between).await;
+            world.ask(&node, 0, 0);
+            millis(2_000).await;
+            let notes = close(&world).await;
+            safety::nothing_purged_is_served(&notes).unwrap();
+        });
+    }
+}
+
 /// A paused holder asked the origin to confirm one body, found a newer entry in the tier, and put
 /// the confirmed head on the newer body.
 #[test]

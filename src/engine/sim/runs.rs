@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::checks::{self, SECOND};
 use super::faulty::{Reach, Road};
-use super::history::{Blow, Fetch, How, Notes};
+use super::history::{Blow, Fetch, How, Notes, Purge};
 use super::mutants::Fault;
 use super::safety;
 use super::seeds::{Verdict, caught, each};
@@ -115,11 +115,15 @@ fn holders_die() {
     });
 }
 
-/// True if the node stood still while it fetched that.
+/// True if the node stood still while it fetched that, or just before: what it begins as it wakes up
+/// was granted or given up before it slept.
 fn slept(notes: &Notes, fetch: &Fetch) -> bool {
+    let waking = fetch.start.saturating_sub(10 * checks::MILLI);
     notes.blows.iter().any(|(at, node, blow)| {
         let during = *at >= fetch.start && fetch.end.is_none_or(|end| *at <= end);
-        *node == fetch.node && *blow == Blow::Paused && during
+        let before = (waking..=fetch.start).contains(at);
+        let stood = (*blow == Blow::Paused && during) || (*blow == Blow::Resumed && before);
+        *node == fetch.node && stood
     })
 }
 
@@ -293,7 +297,20 @@ async fn purges(mut rng: fastrand::Rng, careless: bool, kinds: &[Option<PurgeKin
     let _ = crowd.await;
     let notes = world.settle().await?;
     checks::no_failures(&notes)?;
-    checks::waits(&notes, |serve| 2 * origin(&specs, serve.key) + 100 + STEPS)?;
+    checks::waits(&notes, |serve| {
+        // What is under way may be for nothing, and whatever is begun before yet another purge.
+        let within = |purge: &Purge| {
+            let waited = serve.asked..=serve.answered;
+            purge.key == serve.key && waited.contains(&purge.began)
+        };
+        let fetches = 1 + notes
+            .purges
+            .iter()
+            .filter(|purge| within(purge))
+            .count()
+            .max(1) as u64;
+        fetches * origin(&specs, serve.key) + 100 + STEPS
+    })?;
     safety::all(&notes, &specs, 0)
 }
 
