@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Write};
 use crate::instructions;
 use crate::peers;
 use crate::report::{Report, Row};
-use crate::server::{Cost, Server};
+use crate::rounds::{self, Cost, Loaded};
+use crate::server::Server;
 
 /// A page, a picture, and a download.
 const SIZES: [usize; 3] = [1 << 10, 64 << 10, 1 << 20];
@@ -17,7 +18,7 @@ pub(crate) fn run(rounds: usize, secs: u64) {
         let peers = [
             peers::ours("bare hyper", "hyper", Server::bare(size)),
             peers::ours("bellwether", "bellwether", Server::proxy(&origin.address)),
-            peers::ours("moka, no rules", "moka", Server::floor(size)),
+            peers::ours("moka, no rules", "moka", Server::floor(&origin.address)),
             peers::tower_http_cache(&origin.address),
             peers::nginx(&origin.address, false),
             peers::nginx(&origin.address, true),
@@ -28,16 +29,14 @@ pub(crate) fn run(rounds: usize, secs: u64) {
             .iter()
             .filter_map(|peer| peer.server.as_ref())
             .collect();
-        let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); present.len()];
-        for server in &present {
-            server.cpu_per_request(1);
-        }
-        for round in 0..rounds {
-            for turn in 0..present.len() {
-                progress(size, round, rounds, turn, present.len());
-                // Each comes first in some round.
-                let which = (round + turn) % present.len();
-                costs[which].push(present[which].cpu_per_request(secs));
+        let mut loaded: Vec<_> = present.into_iter().map(Loaded::new).collect();
+        let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); loaded.len()];
+        for number in 0..rounds {
+            let progress =
+                |turn, turns| progress(size, number as u32 * turns + turn, rounds as u32 * turns);
+            let of_round = rounds::round(&mut loaded, secs, progress);
+            for (costs, cost) in costs.iter_mut().zip(of_round) {
+                costs.push(cost);
             }
         }
         let mut costs = costs.into_iter();
@@ -54,10 +53,10 @@ pub(crate) fn run(rounds: usize, secs: u64) {
     report.show(&instructions::table(&origin.address, SIZES[0], true));
 }
 
-fn progress(size: usize, round: usize, rounds: usize, turn: usize, turns: usize) {
+fn progress(size: usize, turn: u32, turns: u32) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
-        let done = (round * turns + turn) * 40 / (rounds * turns);
+        let done = (turn * 40 / turns) as usize;
         let bar = "#".repeat(done) + &".".repeat(40 - done);
         let _ =
             write!(stderr, "\r{:>5} KiB [{bar}]\x1b[K", size >> 10).and_then(|()| stderr.flush());

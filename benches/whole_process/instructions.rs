@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use crate::load::{self, End};
+use crate::load::{Clients, End};
 use crate::peers;
+use crate::rounds::CONNECTIONS;
 use crate::server::{self, Server};
 use crate::support::find;
 
-const CONNECTIONS: usize = 64;
 /// Of each connection: what the second has more is what requests cost.
 const FEW: u64 = 10;
 const MANY: u64 = 110;
@@ -20,8 +20,8 @@ pub(crate) fn table(origin: &str, size: usize, peers: bool) -> String {
         return "valgrind is not installed: instructions are not counted".to_owned();
     }
     let mut servers = vec![
-        ("bare hyper", server::of_this("bare", size)),
-        ("moka, no rules", server::of_this("floor", size)),
+        ("bare hyper", server::of_this("bare", &size.to_string())),
+        ("moka, no rules", server::of_this("floor", origin)),
         ("bellwether", server::proxy(origin)),
     ];
     if peers {
@@ -45,6 +45,6 @@ pub(crate) fn table(origin: &str, size: usize, peers: bool) -> String {
 /// Of a server's whole life.
 fn counted(command: &Command, requests: u64) -> u64 {
     let server = Server::counting(command);
-    load::run(&server.address, CONNECTIONS, End::Count(requests));
+    Clients::connect(&server.address, CONNECTIONS).run(End::Count(requests));
     server.counted()
 }

@@ -1,12 +1,16 @@
 //! A closed-loop load on keep-alive connections, as light as it can be.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 /// Keeps this process on one core.
 pub(crate) fn pin(core: usize) {
@@ -24,52 +28,97 @@ pub(crate) enum End {
     Count(u64),
 }
 
-/// How many requests `connections` clients get answered until then, one at a time each.
-pub(crate) fn run(address: &str, connections: usize, end: End) -> u64 {
-    let length = body_length(address);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let clients =
-            (0..connections).map(|_| tokio::spawn(client(address.to_owned(), length, end)));
-        let clients: Vec<_> = clients.collect();
-        let mut total = 0;
-        for client in clients {
-            total += client.await.expect("a client does not panic");
-        }
-        total
-    })
+/// Clients with a connection each, on which they ask one request at a time.
+pub(crate) struct Clients {
+    runtime: Runtime,
+    idle: Vec<Client>,
 }
 
-async fn client(address: String, length: usize, end: End) -> u64 {
-    let mut stream = tokio::net::TcpStream::connect(&address)
-        .await
-        .expect("it listens");
-    stream.set_nodelay(true).expect("a socket");
-    let request = request(&address);
-    let mut buffer = vec![0; 256 * 1024];
-    let mut answered = 0;
-    let begun = tokio::time::Instant::now();
-    while match end {
-        End::After(time) => begun.elapsed() < time,
-        End::Count(count) => answered < count,
-    } {
-        stream.write_all(&request).await.expect("it is there");
-        let mut read = stream.read(&mut buffer).await.expect("it answers");
-        let mut left = length + head_length(&buffer[..read]);
+struct Client {
+    stream: TcpStream,
+    request: Arc<[u8]>,
+    /// Of each body.
+    length: usize,
+    buffer: Vec<u8>,
+}
+
+impl Clients {
+    pub(crate) fn connect(address: &str, connections: usize) -> Self {
+        let length = body_length(address);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let request: Arc<[u8]> = request(address).into();
+        let connect = || async {
+            let stream = TcpStream::connect(address).await.expect("it listens");
+            stream.set_nodelay(true).expect("a socket");
+            Client {
+                stream,
+                request: Arc::clone(&request),
+                length,
+                buffer: vec![0; 256 * 1024],
+            }
+        };
+        let idle = (0..connections).map(|_| runtime.block_on(connect()));
+        Self {
+            idle: idle.collect(),
+            runtime,
+        }
+    }
+
+    /// How many requests they get answered until then, all together.
+    pub(crate) fn run(&mut self, end: End) -> u64 {
+        let idle = std::mem::take(&mut self.idle);
+        let (total, idle) = self.runtime.block_on(async {
+            let at_work = idle.into_iter().map(|client| tokio::spawn(client.run(end)));
+            let at_work: Vec<_> = at_work.collect();
+            let (mut total, mut idle) = (0, Vec::with_capacity(at_work.len()));
+            for client in at_work {
+                let (answered, client) = client.await.expect("a client does not panic");
+                total += answered;
+                idle.push(client);
+            }
+            (total, idle)
+        });
+        self.idle = idle;
+        total
+    }
+}
+
+impl Client {
+    async fn run(mut self, end: End) -> (u64, Self) {
+        let mut answered = 0;
+        let begun = Instant::now();
+        while match end {
+            End::After(time) => begun.elapsed() < time,
+            End::Count(count) => answered < count,
+        } {
+            self.ask().await;
+            answered += 1;
+        }
+        (answered, self)
+    }
+
+    async fn ask(&mut self) {
+        let Self {
+            stream,
+            request,
+            buffer,
+            ..
+        } = self;
+        stream.write_all(request).await.expect("it is there");
+        let mut read = stream.read(buffer).await.expect("it answers");
+        let mut left = self.length + head_length(&buffer[..read]);
         loop {
             assert!(read > 0 && read <= left, "it answers as before");
             left -= read;
             if left == 0 {
-                break;
+                return;
             }
-            read = stream.read(&mut buffer).await.expect("it answers");
+            read = stream.read(buffer).await.expect("it answers");
         }
-        answered += 1;
     }
-    answered
 }
 
 /// Bytes of the head, which comes in one piece: it is far smaller than a segment.
@@ -87,17 +136,19 @@ fn request(address: &str) -> Vec<u8> {
 
 /// Fetches the page into the cache, and says how long it is: every answer has the same length.
 fn body_length(address: &str) -> usize {
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = net::TcpStream::connect(address).expect("it listens");
     let mut length = 0;
     // The first fetches; the second is a hit.
     for _ in 0..2 {
         stream.write_all(&request(address)).expect("it is there");
-        stream
-            .set_read_timeout(Some(Duration::from_millis(300)))
-            .expect("a socket");
         let mut answer = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {
+            // It has ended when nothing more comes; until it begins, valgrind may take its time.
+            let patience = if answer.is_empty() { 30_000 } else { 300 };
+            stream
+                .set_read_timeout(Some(Duration::from_millis(patience)))
+                .expect("a socket");
             match stream.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => answer.extend_from_slice(&buffer[..read]),

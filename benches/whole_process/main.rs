@@ -6,7 +6,8 @@
 //!   as far as they are installed, and the Rust peers of `benches/peers`, at 1 KiB, 64 KiB and
 //!   1 MiB; the table and a picture go to `benches/results`.
 //!
-//! Both run as processes pinned to one core, the load generator on another, in interleaved rounds.
+//! Both run as processes pinned to one core, the load generator on another, in interleaved
+//! [rounds].
 //! CPU is what the kernel accounts to the process (user and system). The figure is the ratio
 //! within each round, and its median: absolute times of a shared machine mean little.
 
@@ -17,14 +18,13 @@ mod instructions;
 mod load;
 mod peers;
 mod report;
+mod rounds;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::time::Duration;
-
-use crate::load::End;
-use crate::server::{Cost, Server};
+use crate::rounds::{Cost, Loaded};
+use crate::server::Server;
 
 struct Plan {
     rounds: usize,
@@ -38,12 +38,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, what, size] = &arguments[..]
+    if let [flag, what, of] = &arguments[..]
         && flag == "--serve"
     {
         return match what.as_str() {
-            "floor" => floor::serve(size),
-            _ => bare::serve(size),
+            "floor" => floor::serve(of),
+            _ => bare::serve(of),
         };
     }
     if arguments.iter().any(|argument| argument == "--peers") {
@@ -70,8 +70,8 @@ const LIMIT: f64 = 1.20;
 fn measure(plan: &Plan) {
     load::pin(server::LOAD);
     let bare = Server::bare(plan.size);
-    let floor = Server::floor(plan.size);
     let origin = Server::bare(plan.size);
+    let floor = Server::floor(&origin.address);
     let proxy = Server::proxy(&origin.address);
     println!(
         "hit of {} bytes, 1 key, 64 keep-alive connections, servers on core 0, load on core 1; CPU in \
@@ -82,19 +82,11 @@ fn measure(plan: &Plan) {
         "{:>5}  {:>7} {:>5}  {:>7} {:>6} {:>5}  {:>7} {:>6} {:>5}  {:>10}",
         "round", "bare", "user", "floor", "ratio", "user", "proxy", "ratio", "user", "proxy r/s"
     );
-    let servers = [&bare, &floor, &proxy];
-    // Warm: connections' code paths, and the entry itself.
-    for server in servers {
-        load::run(&server.address, 64, End::After(Duration::from_millis(500)));
-    }
+    let mut servers = [&bare, &floor, &proxy].map(Loaded::new);
     let mut rounds = Vec::new();
     for round in 1..=plan.rounds {
-        let mut costs = [Cost::default(); 3];
-        // Each comes first in some round.
-        for turn in 0..servers.len() {
-            let which = (round + turn) % servers.len();
-            costs[which] = servers[which].cpu_per_request(plan.secs);
-        }
+        let costs = rounds::round(&mut servers, plan.secs, |_, _| ());
+        let costs = <[Cost; 3]>::try_from(costs).unwrap_or_default();
         let [bare, floor, proxy] = costs;
         let ratio = |cost: Cost| cost.micros / bare.micros;
         println!(

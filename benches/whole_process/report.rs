@@ -8,7 +8,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use crate::peers::Peer;
-use crate::server::Cost;
+use crate::rounds::Cost;
 use crate::support;
 
 pub(crate) struct Report {

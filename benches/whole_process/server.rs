@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::load::{self, End};
+use crate::load;
 use crate::support::example;
 
 /// The core of the servers.
@@ -26,22 +26,23 @@ pub(crate) struct Server {
     _dir: Option<TempDir>,
 }
 
-/// What a request costs.
+/// CPU of a server.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Cost {
-    pub(crate) micros: f64,
-    /// Of which in user space, as far as the kernel's clock ticks show.
-    pub(crate) user: f64,
-    pub(crate) rate: f64,
+pub(crate) struct Spent {
+    pub(crate) nanos: u64,
+    /// In user space, in clock ticks.
+    pub(crate) user: u64,
+    /// In the kernel.
+    pub(crate) system: u64,
 }
 
 impl Server {
     pub(crate) fn bare(size: usize) -> Self {
-        Self::start(of_this("bare", size))
+        Self::start(of_this("bare", &size.to_string()))
     }
 
-    pub(crate) fn floor(size: usize) -> Self {
-        Self::start(of_this("floor", size))
+    pub(crate) fn floor(origin: &str) -> Self {
+        Self::start(of_this("floor", origin))
     }
 
     pub(crate) fn proxy(origin: &str) -> Self {
@@ -121,18 +122,13 @@ impl Server {
         panic!("{command:?} does not listen at {}", server.address);
     }
 
-    /// Under full load for so long.
-    pub(crate) fn cpu_per_request(&self, secs: u64) -> Cost {
-        let (before, ticks) = (self.cpu_nanos(), self.ticks());
-        let requests = load::run(&self.address, 64, End::After(Duration::from_secs(secs)));
-        let spent = self.cpu_nanos() - before;
-        let micros = spent as f64 / 1_000.0 / requests as f64;
+    /// What the kernel has accounted to it so far.
+    pub(crate) fn spent(&self) -> Spent {
         let [user, system] = self.ticks();
-        let (user, system) = (user - ticks[0], system - ticks[1]);
-        Cost {
-            micros,
-            user: micros * user as f64 / (user + system).max(1) as f64,
-            rate: requests as f64 / secs as f64,
+        Spent {
+            nanos: self.cpu_nanos(),
+            user,
+            system,
         }
     }
 
@@ -203,11 +199,11 @@ impl Drop for Server {
     }
 }
 
-/// This program as a server: `bare` or `floor`.
-pub(crate) fn of_this(what: &str, size: usize) -> Command {
+/// This program as a server: `bare`, of bodies of a size, or `floor`, before an origin.
+pub(crate) fn of_this(what: &str, of: &str) -> Command {
     let this = std::env::current_exe().expect("this program");
     let mut command = Command::new(this);
-    command.args(["--serve", what, &size.to_string()]);
+    command.args(["--serve", what, of]);
     command
 }
 
