@@ -63,6 +63,10 @@ const OTHER_METHOD: [HeaderName; 3] = [
 ///
 /// `Host` stays: it is not the client's to drop.
 pub(crate) fn drop_nominated(headers: &mut HeaderMap) {
+    // On every request, hits too, and few have one: a look at the names costs less than a hash.
+    if !headers.keys().any(|name| name == CONNECTION) {
+        return;
+    }
     let Some(first) = headers.get(CONNECTION) else {
         return;
     };

@@ -51,34 +51,37 @@ impl Site {
             split_target(request)?;
         }
         let version = request.version();
-        let headers = request.headers();
+        let headers = request.headers_mut();
         // Most often no field is there twice, which is seen without a walk through this one's values.
         if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
             return Err(Unclear("more than one Host field"));
         }
-        let host = match headers.get(HOST) {
-            Some(host) => Some(host),
-            None if version <= Version::HTTP_10 => None,
-            None => return Err(Unclear("no Host field")),
-        };
-        let absent = host.is_none();
-        let host = host.map_or(&b""[..], HeaderValue::as_bytes);
-        let settled = if absent || self.names_node(host) || self.names_origin(host) {
-            self.origin.clone()
-        } else if !is_host(host) {
-            return Err(Unclear("the Host field is not a host and port"));
-        } else if host.iter().any(u8::is_ascii_uppercase) {
-            let lower = HeaderValue::try_from(host.to_ascii_lowercase());
-            lower.map_err(|_| Unclear("the Host field is not a host and port"))?
-        } else {
+        let Some(host) = headers.get_mut(HOST) else {
+            if version > Version::HTTP_10 {
+                return Err(Unclear("no Host field"));
+            }
+            headers.insert(HOST, self.origin.clone());
             return Ok(());
         };
-        let headers = request.headers_mut();
-        match headers.get_mut(HOST) {
-            Some(host) => *host = settled,
-            None => drop(headers.insert(HOST, settled)),
+        if let Some(settled) = self.settled(host.as_bytes())? {
+            *host = settled;
         }
         Ok(())
+    }
+
+    /// What stands in for this `Host`, if anything does.
+    fn settled(&self, host: &[u8]) -> Result<Option<HeaderValue>, Unclear> {
+        if self.names_node(host) || self.names_origin(host) {
+            Ok(Some(self.origin.clone()))
+        } else if !is_host(host) {
+            Err(Unclear("the Host field is not a host and port"))
+        } else if host.iter().any(u8::is_ascii_uppercase) {
+            let lower = HeaderValue::try_from(host.to_ascii_lowercase());
+            let lower = lower.map_err(|_| Unclear("the Host field is not a host and port"))?;
+            Ok(Some(lower))
+        } else {
+            Ok(None)
+        }
     }
 
     fn names_origin(&self, host: &[u8]) -> bool {

@@ -19,6 +19,7 @@ mod last_words;
 mod linger;
 mod origin;
 mod purge;
+mod rarely;
 mod rules;
 mod server;
 mod settings;

@@ -22,6 +22,7 @@ use crate::Failure;
 use crate::front::Front;
 use crate::linger::Lingering;
 use crate::origin::OriginError;
+use crate::rarely::Rarely;
 
 /// Time for running requests to end once no new ones are taken.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -125,7 +126,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 /// # Why not hyper's `header_read_timeout`
 /// It boxes a timer for each request, and does not begin before the first bytes of a connection
 /// have shown its version. This timer is one per connection and looks only at whether there was a
-/// request since it last fired.
+/// request since it last fired; a request does not even [poll](Rarely) it.
 ///
 /// A connection without any is dropped. One that was of use before is closed as in a shutdown:
 /// what is still being answered is answered, and a head that came only in part is not waited for.
@@ -140,14 +141,24 @@ async fn attend<C: GracefulConnection>(
     let mut look = pin!(sleep(HEAD));
     let (mut stopped, mut of_use) = (false, false);
     loop {
-        tokio::select! {
+        let word = Rarely::new(async {
+            tokio::select! {
+                biased;
+                _ = &mut stop, if !stopped => Word::Stop,
+                () = &mut look => Word::Look,
+            }
+        });
+        let word = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
-            _ = &mut stop, if !stopped => {
+            word = word => word,
+        };
+        match word {
+            Word::Stop => {
                 stopped = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = &mut look => {
+            Word::Look => {
                 let asked = asked.swap(false, Ordering::Relaxed);
                 of_use |= asked;
                 if !of_use {
@@ -161,6 +172,14 @@ async fn attend<C: GracefulConnection>(
             }
         }
     }
+}
+
+/// What becomes of a connection beside being served.
+enum Word {
+    /// The server stops.
+    Stop,
+    /// It is time to see whether the connection is of use.
+    Look,
 }
 
 /// Readies an accepted connection; returns the address at which the client found us.
