@@ -75,6 +75,11 @@ impl Key {
     /// The scheme is left out: over HTTP/1.1 a server does not learn it, over HTTP/2 it does, and
     /// both must name the same entry.
     pub(crate) fn primary(host: &str, path_and_query: &str) -> Self {
+        Self::from_text(Self::text_of(host, path_and_query))
+    }
+
+    /// The text of that key, which nobody has made a digest of yet.
+    pub(crate) fn text_of(host: &str, path_and_query: &str) -> KeyText {
         let mut text = KeyText::from_slice(host.as_bytes());
         text.make_ascii_lowercase();
         // A space can stand in neither part, so no two URLs share a text.
@@ -84,7 +89,7 @@ impl Key {
             text.push(b'/');
         }
         text.extend_from_slice(path_and_query.as_bytes());
-        Self::from_text(text)
+        text
     }
 
     /// The key of one variant of this URL: the values that the request has for the fields which
@@ -97,6 +102,15 @@ impl Key {
         generation: u64,
         values: impl Iterator<Item = (&'a str, Option<SmallVec<[u8; 64]>>)>,
     ) -> Self {
+        Self::from_text(self.variant_text(generation, values))
+    }
+
+    /// The text of that key.
+    pub(crate) fn variant_text<'a>(
+        &self,
+        generation: u64,
+        values: impl Iterator<Item = (&'a str, Option<SmallVec<[u8; 64]>>)>,
+    ) -> KeyText {
         let mut text = self.text.clone();
         text.push(b'\n');
         let digit = |shift: u32| b"0123456789abcdef"[(generation >> shift & 0xf) as usize];
@@ -110,7 +124,7 @@ impl Key {
                 text.extend_from_slice(&value);
             }
         }
-        Self::from_text(text)
+        text
     }
 
     pub(crate) fn from_text(text: KeyText) -> Self {
@@ -121,6 +135,11 @@ impl Key {
             id: EntryId(id),
             text,
         }
+    }
+
+    /// The key of this text, under whose digest something with the same text was found.
+    pub(crate) fn proven(id: EntryId, text: KeyText) -> Self {
+        Self { id, text }
     }
 
     pub(crate) fn id(&self) -> EntryId {

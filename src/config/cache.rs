@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     /// What holds for which request.
     pub(crate) rules: Rules,
     /// The name for `Cache-Status`, ready to be written; `None` if it is switched off.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<status::Name>,
 }
 
 impl Cache {
@@ -60,7 +60,7 @@ impl Cache {
     ) -> Self {
         let name = settings
             .cache_status
-            .then(|| status::identifier(&settings.name))
+            .then(|| status::Name::of(&settings.name))
             .flatten();
         let engine = Engine::new(settings.tuning(), tier, clock);
         Self {

@@ -163,7 +163,7 @@ impl Settings {
             self.redis_timeout,
             MILLI..=Duration::from_secs(10),
         )?;
-        if status::identifier(&self.name).is_none() {
+        if !status::is_name(&self.name) {
             let name = &self.name;
             return Err(Error::config(format!(
                 "name is {name:?}, must be printable ASCII and not empty"

@@ -14,7 +14,7 @@ use crate::entry::{Fence, Softened, Stamp, VaryRule};
 use crate::error::Error;
 use crate::event::{Counters, Incident};
 use crate::flight::{Budget, Flights, Seat};
-use crate::key::{EntryId, Key};
+use crate::key::{EntryId, Key, KeyText};
 use crate::local::{Known, Local};
 use crate::lock::{Timing, Watch};
 use crate::shared::{Ask, Listener, PurgeKind, SharedTier};
@@ -260,24 +260,28 @@ impl Engine {
         self.waits.wake(id);
     }
 
-    /// What is held under the key of a variant, stale if a soft purge of its URL made it so.
-    pub(crate) fn variant(&self, key: &Key, rule: &VaryRule) -> Option<Known> {
-        let known = self.local.get(key)?;
-        let Some(softened) = rule.softened else {
-            return Some(known);
+    /// The key of a variant, and what is held under it, stale if a soft purge of its URL made it so.
+    pub(crate) fn variant(&self, text: KeyText, rule: &VaryRule) -> (Key, Option<Known>) {
+        let (key, known) = self.local.look(text);
+        let known = known.map(|known| self.softened(&key, known, rule));
+        (key, known)
+    }
+
+    /// `known`, which is held under the key of a variant, as a soft purge of its URL left it.
+    fn softened(&self, key: &Key, known: Known, rule: &VaryRule) -> Known {
+        let (Some(softened), Known::Record(record)) = (rule.softened, &known) else {
+            return known;
         };
-        match &known {
-            Known::Record(record) if softened.covers(&record.stamp) => {
-                let Some(stale) = publish::stale_since(record, softened.at) else {
-                    return Some(known);
-                };
-                // Unless a newer one has come since; then the next look finds that.
-                self.local
-                    .insert(key.id(), Known::Record(Arc::clone(&stale)));
-                Some(Known::Record(stale))
-            }
-            _ => Some(known),
+        if !softened.covers(&record.stamp) {
+            return known;
         }
+        let Some(stale) = publish::stale_since(record, softened.at) else {
+            return known;
+        };
+        // Unless a newer one has come since; then the next look finds that.
+        self.local
+            .insert(key.id(), Known::Record(Arc::clone(&stale)));
+        Known::Record(stale)
     }
 
     /// Takes away what is held under `id`, if its fetch began before that moment.

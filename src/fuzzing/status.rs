@@ -3,7 +3,7 @@
 use sfv::{BareItem, List, ListEntry, Parser};
 
 use super::input::number;
-use crate::semantics::status::{Fwd, Report, identifier, render, seconds};
+use crate::semantics::status::{Fwd, Name, Report, render, seconds};
 
 /// Details that are tokens, and some that are not.
 const DETAILS: [&str; 6] = ["no-store", "a b", "\"\\", "9", "", "\u{e4}\n\u{7f}"];
@@ -31,16 +31,12 @@ pub fn status(bytes: &[u8]) {
         detail: DETAILS.get(at(19, 8)).copied(),
     };
     let given = String::from_utf8_lossy(rest);
-    let name = identifier(&given);
+    let name = Name::of(&given);
     let printable = given.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     assert_eq!(name.is_some(), printable && !given.is_empty());
-    let name = name.unwrap_or_else(|| "cache".to_owned());
-    let text = render(&name, &report);
-    reads_as(
-        text.as_bytes(),
-        &report,
-        Some(&*given).filter(|_| name != "cache"),
-    );
+    let known = name.as_ref().map(|_| &*given);
+    let name = name.or_else(|| Name::of("cache")).expect("a token");
+    reads_as(render(&name, &report).as_bytes(), &report, known);
     assert_eq!(seconds(choices).as_bytes(), choices.to_string().as_bytes());
     assert_eq!(
         seconds(choices % 20_000),

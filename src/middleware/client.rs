@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{HOST, HeaderMap, HeaderName};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
@@ -60,7 +60,7 @@ pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
     if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
         return None;
     }
-    let field = match headers.get(HOST) {
+    let field = match first(headers, &HOST) {
         None => None,
         Some(host) => Some(host.to_str().ok()?),
     };
@@ -73,6 +73,13 @@ pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
         (Some(host), _) | (None, Some(host)) => Some((host, path)),
         (None, None) => Some(("", path)),
     }
+}
+
+/// The first value of a field which mostly stands at the top: to go there costs less than the hash
+/// of its name.
+fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut lines = headers.iter();
+    lines.find_map(|(other, value)| (other == name).then_some(value))
 }
 
 impl Shared {

@@ -104,9 +104,10 @@ where
     }
 
     fn sight(&self) -> Sighted {
-        let (client, now) = (&self.client, self.shared.engine.now());
+        let (client, engine) = (&self.client, &self.shared.engine);
+        let (now, known) = (engine.now(), engine.local.get(&client.primary));
         self.shared
-            .sight(&client.scope, &client.primary, client.fields(), now)
+            .sight(&client.scope, &client.primary, known, client.fields(), now)
     }
 
     fn sight_by(&self, rule: Option<Arc<VaryRule>>) -> Sighted {

@@ -14,7 +14,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::pass::Passing;
 use crate::shared::BoxFuture;
 
-/// Future of [`CacheService`](crate::CacheService). A hit and a bypass allocate nothing for it.
+/// Future of [`CacheService`](crate::CacheService). A hit allocates nothing for it.
 ///
 /// # Cancellation
 /// Dropping it never ends a refresh that others may be waiting for.
@@ -34,12 +34,8 @@ enum State<S, B, RB>
 where
     S: Service<Request<B>>,
 {
-    /// Straight through.
-    Pass {
-        #[pin]
-        inner: Oneshot<S, Request<B>>,
-        passing: Passing,
-    },
+    /// Straight through. Boxed: every hit would move room for a request and an inner future about.
+    Pass(Pin<Box<Pass<S, B>>>),
     /// From the local store. `None` once it is taken.
     Hit {
         response: Option<Response<ResponseBody<RB>>>,
@@ -48,6 +44,16 @@ where
     Flock {
         task: BoxFuture<'static, Answer<S, B, RB>>,
     },
+}
+
+#[pin_project]
+struct Pass<S, B>
+where
+    S: Service<Request<B>>,
+{
+    #[pin]
+    inner: Oneshot<S, Request<B>>,
+    passing: Passing,
 }
 
 impl<S, B, RB> ResponseFuture<S, B, RB>
@@ -64,10 +70,10 @@ where
 
     pub(crate) fn pass(inner: S, request: Request<B>, passing: Passing) -> Self {
         Self {
-            state: State::Pass {
+            state: State::Pass(Box::pin(Pass {
                 inner: Oneshot::new(inner, request),
                 passing,
-            },
+            })),
         }
     }
 
@@ -90,9 +96,10 @@ where
             StateProjection::Hit { response } => Poll::Ready(Ok(response
                 .take()
                 .expect("a future is not polled after its end"))),
-            StateProjection::Pass { inner, passing } => {
-                let response = ready!(inner.poll(cx))?;
-                Poll::Ready(Ok(passing.finish(response)))
+            StateProjection::Pass(pass) => {
+                let pass = pass.as_mut().project();
+                let response = ready!(pass.inner.poll(cx))?;
+                Poll::Ready(Ok(pass.passing.finish(response)))
             }
             StateProjection::Flock { task } => task.as_mut().poll(cx),
         }
@@ -105,7 +112,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Pass { .. } => "Pass",
+            State::Pass(_) => "Pass",
             State::Hit { .. } => "Hit",
             State::Flock { .. } => "Flock",
         };

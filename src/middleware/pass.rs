@@ -22,9 +22,8 @@ use crate::shared::{BoxFuture, PurgeKind};
 pub(crate) struct Passing {
     pub(crate) shared: Arc<Shared>,
     pub(crate) report: Report,
-    /// It passes because of this verdict: see whether that still holds. Boxed, since every future
-    /// has room for it, those of hits too.
-    pub(crate) doubt: Option<Box<Doubt>>,
+    /// It passes because of this verdict: see whether that still holds.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// A verdict under review.

@@ -128,9 +128,9 @@ impl<S> CacheService<S> {
             return self.pass(request, Fwd::Bypass, "ambiguous-host");
         };
         let now = self.shared.engine.now();
-        let primary = Key::primary(host, path);
+        let (primary, known) = self.shared.engine.local.look(Key::text_of(host, path));
         let fields = (request.headers(), seen);
-        let sighted = self.shared.sight(scope, &primary, fields, now);
+        let sighted = self.shared.sight(scope, &primary, known, fields, now);
         match (sighted.step, &sighted.known) {
             (Step::Serve, Some(Known::Record(record))) => {
                 let outcome = if now < record.windows.fresh_until {
@@ -166,12 +166,12 @@ impl<S> CacheService<S> {
                     method_get: *request.method() == Method::GET,
                 };
                 let sent = self.shared.engine.clock.wall();
-                passing.doubt = Some(Box::new(Doubt {
+                passing.doubt = Some(Doubt {
                     verdict,
                     traits,
                     scope: Arc::clone(scope),
                     sent,
-                }));
+                });
                 return ResponseFuture::pass(self.inner.clone(), request, passing);
             }
             // What has such bytes could not be stored: no need to fetch all that is before them.
@@ -199,18 +199,18 @@ impl<S> CacheService<S> {
 }
 
 impl Shared {
-    /// What is known of what is asked for, and what to do.
+    /// What is known of what is asked for, and what to do. `known` is what is held under its URL.
     pub(crate) fn sight(
         &self,
         scope: &Scope,
         primary: &Key,
+        known: Option<Known>,
         (headers, seen): (&HeaderMap, Seen),
         now: Moment,
     ) -> Sighted {
         let engine = &self.engine;
         let authorized = seen.authorization();
         let only_if_cached = request::only_if_cached(headers, seen);
-        let known = engine.local.get(primary);
         let Some(Known::Rule(rule)) = known else {
             let step = engine.plan(known.as_ref(), now, authorized, only_if_cached);
             let step = self.heeding(scope, step, headers, known.as_ref(), now);
@@ -248,8 +248,9 @@ impl Shared {
     ) -> Sighted {
         let authorized = seen.authorization();
         let only_if_cached = request::only_if_cached(headers, seen);
-        let variant = primary.variant(rule.generation, vary::selecting(&rule.fields, headers));
-        let known = self.engine.variant(&variant, &rule);
+        let values = vary::selecting(&rule.fields, headers);
+        let variant = primary.variant_text(rule.generation, values);
+        let (variant, known) = self.engine.variant(variant, &rule);
         let step = self
             .engine
             .plan(known.as_ref(), now, authorized, only_if_cached);

@@ -13,6 +13,7 @@ pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod range;
+pub(crate) mod ready;
 pub(crate) mod request;
 pub(crate) mod reuse;
 pub(crate) mod seen;

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
+use crate::semantics::ready::{NUMBERS, Ready};
+
 /// Why a request went on to the origin (RFC 9211 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fwd {
@@ -53,12 +55,50 @@ pub(crate) struct Report {
 
 type Text = SmallVec<[u8; 192]>;
 
-/// Writes our member of the list. `name` is what [`identifier`] gave. Allocates once: the value.
-pub(crate) fn render(name: &str, report: &Report) -> HeaderValue {
-    if let Some(text) = plain_hit(name, report) {
-        return value(text);
+/// What a cache calls itself in the field, as the item that identifies it (RFC 9211 §2).
+#[derive(Debug)]
+pub(crate) struct Name {
+    text: String,
+    /// What nearly all reports are: a hit, and how long it is fresh.
+    hits: Option<&'static Ready>,
+}
+
+impl Name {
+    /// The name: a token if it can be one, else a string; `None` if it is empty or holds what
+    /// neither can.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let text = identifier(name)?;
+        let hits = Ready::of(Self::hit(&text));
+        Some(Self { text, hits })
     }
-    let mut text = Text::from_slice(name.as_bytes());
+
+    fn hit(text: &str) -> String {
+        format!("{text}; hit; ttl=")
+    }
+
+    fn plain_hit(&self, report: &Report) -> Option<HeaderValue> {
+        let Report {
+            hit: true,
+            fwd: None,
+            fwd_status: None,
+            ttl: Some(ttl),
+            stored: false,
+            collapsed: false,
+            detail: None,
+        } = report
+        else {
+            return None;
+        };
+        self.hits?.get(u64::try_from(*ttl).ok()?)
+    }
+}
+
+/// Writes our member of the list. Allocates once, the value, and on most hits nothing.
+pub(crate) fn render(name: &Name, report: &Report) -> HeaderValue {
+    if let Some(ready) = name.plain_hit(report) {
+        return ready;
+    }
+    let mut text = Text::from_slice(name.text.as_bytes());
     if report.hit {
         text.extend_from_slice(b"; hit");
     } else if let Some(fwd) = report.fwd {
@@ -83,41 +123,18 @@ pub(crate) fn render(name: &str, report: &Report) -> HeaderValue {
         text.extend_from_slice(b"; detail=");
         word(&mut text, detail.as_bytes());
     }
-    value(Bytes::copy_from_slice(&text))
+    // What `identifier` gave is fit for a field, and so is all that was added.
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text))
+        .unwrap_or_else(|_| HeaderValue::from_static("cache"))
 }
 
-fn value(text: Bytes) -> HeaderValue {
-    // Only a name that did not come from `identifier` could be refused here.
-    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("cache"))
+/// True if a cache can call itself so.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-/// The text of what nearly all reports are, without a detour: a hit, and how long it is fresh.
-fn plain_hit(name: &str, report: &Report) -> Option<Bytes> {
-    let Report {
-        hit: true,
-        fwd: None,
-        fwd_status: None,
-        ttl: Some(ttl),
-        stored: false,
-        collapsed: false,
-        detail: None,
-    } = report
-    else {
-        return None;
-    };
-    let ttl = digits(u64::try_from(*ttl).ok()?)?;
-    let middle = b"; hit; ttl=";
-    let mut text = Vec::with_capacity(name.len() + middle.len() + ttl.len());
-    text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(middle);
-    text.extend_from_slice(ttl);
-    Some(text.into())
-}
-
-/// A name as the item that identifies this cache (RFC 9211 §2): a token if it can be one, else a
-/// string; `None` if it is empty or holds what neither can.
-pub(crate) fn identifier(name: &str) -> Option<String> {
-    if name.is_empty() || !name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+fn identifier(name: &str) -> Option<String> {
+    if !is_name(name) {
         return None;
     }
     let mut text = Text::new();
@@ -152,47 +169,13 @@ fn is_token(word: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(byte))
 }
 
-/// A number of seconds as a field value. Up to 9,999 (hours: most of what a cache is asked for) it
-/// allocates nothing: the digits are there already.
+/// A number of seconds as a field value. Up to 9,999 it allocates nothing: the value is there
+/// already.
 pub(crate) fn seconds(seconds: u64) -> HeaderValue {
-    digits(seconds)
-        .and_then(|digits| HeaderValue::from_maybe_shared(Bytes::from_static(digits)).ok())
+    NUMBERS
+        .get(seconds)
         .unwrap_or_else(|| HeaderValue::from(seconds))
 }
-
-/// The digits of a number up to 9,999.
-fn digits(number: u64) -> Option<&'static [u8]> {
-    let (width, start) = match number {
-        0..10 => (1, number),
-        10..100 => (2, 10 + (number - 10) * 2),
-        100..1_000 => (3, 190 + (number - 100) * 3),
-        1_000..10_000 => (4, 2_890 + (number - 1_000) * 4),
-        _ => return None,
-    };
-    let start = usize::try_from(start).unwrap_or(0);
-    NUMBERS.get(start..start + width)
-}
-
-/// The numbers from 0 to 9,999, one after the other.
-static NUMBERS: [u8; 38_890] = {
-    let mut digits = [0; 38_890];
-    let (mut number, mut at) = (0_u32, 0);
-    while number < 10_000 {
-        let mut unit = match number {
-            0..10 => 1,
-            10..100 => 10,
-            100..1_000 => 100,
-            _ => 1_000,
-        };
-        while unit > 0 {
-            digits[at] = b'0' + (number / unit % 10) as u8;
-            unit /= 10;
-            at += 1;
-        }
-        number += 1;
-    }
-    digits
-};
 
 /// Appends an integer within the range of RFC 8941 §3.3.1.
 fn integer(text: &mut Text, number: i64) {
@@ -201,10 +184,6 @@ fn integer(text: &mut Text, number: i64) {
         text.push(b'-');
     }
     let mut rest = number.unsigned_abs().min(MOST);
-    if let Some(digits) = digits(rest) {
-        text.extend_from_slice(digits);
-        return;
-    }
     let start = text.len();
     loop {
         let digit = u8::try_from(rest % 10).expect("a digit is less than ten");

@@ -19,7 +19,7 @@ use crate::engine::plan::Step;
 use crate::engine::{By, Failure, Job, Landing, Task, drive};
 use crate::entry::{Phase, Record, VaryRule};
 use crate::flight::{Item, Lead, Log, Reader, Seat};
-use crate::key::Key;
+use crate::key::{Key, KeyText};
 use crate::local::{Known, Verdict};
 
 const MOST_FLIGHTS: u32 = 6;
@@ -226,7 +226,7 @@ impl Client {
             };
         }
         let variant = self.asks.variant(rule.generation, &rule.fields);
-        let known = engine.variant(&variant, &rule);
+        let (variant, known) = engine.variant(KeyText::from_slice(variant.text()), &rule);
         let step = engine.plan(known.as_ref(), now, false, false);
         Sighted {
             variant: Some(variant),

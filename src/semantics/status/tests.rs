@@ -2,8 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn named(name: &str) -> Name {
+    Name::of(name).expect("it is fit for a name")
+}
+
 fn text(report: Report) -> String {
-    render("b", &report).to_str().unwrap().to_owned()
+    render(&named("b"), &report).to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -80,7 +84,11 @@ fn names_become_tokens_or_strings() {
 
 #[test]
 fn a_name_that_no_field_can_hold_does_not_panic() {
-    let _ = render("a\nb", &Report::default());
+    let name = Name {
+        text: "a\nb".to_owned(),
+        hits: None,
+    };
+    let _ = render(&name, &Report::default());
 }
 
 #[test]
@@ -92,19 +100,66 @@ fn one_allocation_is_made() {
         detail: Some("refreshing"),
         ..Report::default()
     };
+    let name = named("bellwether");
     let measured = allocation_counter::measure(|| {
-        std::hint::black_box(render("bellwether", &report));
+        std::hint::black_box(render(&name, &report));
     });
     assert_eq!(measured.count_total, 1);
+}
+
+#[test]
+fn a_hit_reads_the_same_whichever_way_it_is_made() {
+    let hits = Ready::behind(Name::hit("b"));
+    let [ready, written] = [Some(&*Box::leak(Box::new(hits))), None].map(|hits| Name {
+        text: "b".to_owned(),
+        hits,
+    });
+    for ttl in (-3..20_000).chain([i64::MIN, i64::MAX]) {
+        let report = Report {
+            hit: true,
+            ttl: Some(ttl),
+            ..Report::default()
+        };
+        assert_eq!(render(&ready, &report), render(&written, &report));
+        let others = [
+            Report {
+                hit: false,
+                ..report
+            },
+            Report {
+                fwd: Some(Fwd::Miss),
+                ..report
+            },
+            Report {
+                fwd_status: Some(200),
+                ..report
+            },
+            Report {
+                stored: true,
+                ..report
+            },
+            Report {
+                collapsed: true,
+                ..report
+            },
+            Report {
+                detail: Some("x"),
+                ..report
+            },
+        ];
+        for other in others {
+            assert_eq!(render(&ready, &other), render(&written, &other));
+        }
+    }
 }
 
 proptest! {
     #[test]
     fn every_identifier_makes_a_value(name in "[ -~]{1,40}", ttl: i64) {
-        let name = identifier(&name).unwrap();
+        let name = Name { text: identifier(&name).unwrap(), hits: None };
         let report = Report { ttl: Some(ttl), ..Report::default() };
         let value = render(&name, &report);
-        prop_assert!(value.to_str().unwrap().starts_with(&name));
+        prop_assert!(value.to_str().unwrap().starts_with(&name.text));
     }
 }
 

@@ -3,7 +3,9 @@
 //! Expiry is by our own [`Windows`](crate::entry::Windows), read on each use: moka only bounds the
 //! memory.
 
-use std::hash::{BuildHasher, Hasher};
+mod memo;
+mod mix;
+
 use std::sync::Arc;
 
 use moka::ops::compute::Op;
@@ -11,7 +13,9 @@ use moka::sync::Cache;
 
 use crate::clock::Moment;
 use crate::entry::{Record, VaryRule};
-use crate::key::{EntryId, Key};
+use crate::key::{EntryId, Key, KeyText};
+use crate::local::memo::Memo;
+use crate::local::mix::Mix;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What is known under a key.
@@ -124,6 +128,7 @@ impl Known {
 #[derive(Debug)]
 pub(crate) struct Local {
     entries: Cache<EntryId, Known, Mix>,
+    memo: Memo,
     capacity: u64,
 }
 
@@ -134,14 +139,37 @@ impl Local {
             .max_capacity(capacity)
             .weigher(|_, known: &Known| known.weight())
             .build_with_hasher(Mix::new());
-        Self { entries, capacity }
+        Self {
+            entries,
+            memo: Memo::new(),
+            capacity,
+        }
+    }
+
+    /// The key of this text, and what is known under it.
+    pub(crate) fn look(&self, text: KeyText) -> (Key, Option<Known>) {
+        let slot = self.memo.slot(&text);
+        // Whether the memo is right shows in what is held there: its text is compared, as ever.
+        if let Some(id) = slot.id()
+            && let Some(known) = self.held(id, &text)
+        {
+            return (Key::proven(id, text), Some(known));
+        }
+        let key = Key::from_text(text);
+        let known = self.get(&key);
+        if known.is_some() {
+            slot.keep(key.id());
+        }
+        (key, known)
     }
 
     /// What is known under `key`. Another key of the same digest is nothing.
     pub(crate) fn get(&self, key: &Key) -> Option<Known> {
-        self.entries
-            .get(&key.id())
-            .filter(|known| known.key() == key.text())
+        self.held(key.id(), key.text())
+    }
+
+    fn held(&self, id: EntryId, text: &[u8]) -> Option<Known> {
+        self.entries.get(&id).filter(|known| known.key() == text)
     }
 
     /// Whatever is known under that digest.
@@ -190,62 +218,6 @@ impl Local {
     pub(crate) fn usage(&self) -> (u64, u64) {
         self.entries.run_pending_tasks();
         (self.entries.entry_count(), self.entries.weighted_size())
-    }
-}
-
-/// Hashes a digest by mixing it with a number of this process: the digest is uniform already, but
-/// who can compute it could choose keys that fall into one bucket.
-#[derive(Debug, Clone)]
-struct Mix {
-    seed: u64,
-}
-
-impl Mix {
-    fn new() -> Self {
-        Self {
-            seed: fastrand::u64(..) | 1,
-        }
-    }
-}
-
-impl BuildHasher for Mix {
-    type Hasher = Mixed;
-
-    fn build_hasher(&self) -> Mixed {
-        Mixed {
-            seed: self.seed,
-            state: 0,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Mixed {
-    seed: u64,
-    state: u64,
-}
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.state
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..part.len()].copy_from_slice(part);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        let wide = u128::from(self.state ^ word ^ self.seed)
-            * u128::from(self.seed ^ 0x9E37_79B9_7F4A_7C15);
-        self.state = (wide as u64) ^ ((wide >> 64) as u64);
-    }
-
-    fn write_usize(&mut self, _: usize) {
-        // The length prefix of the digest's array: always sixteen.
     }
 }
 
