@@ -75,12 +75,17 @@ impl Key {
     /// The scheme is left out: over HTTP/1.1 a server does not learn it, over HTTP/2 it does, and
     /// both must name the same entry.
     pub(crate) fn primary(host: &str, path_and_query: &str) -> Self {
+        Self::of(host.as_bytes(), path_and_query)
+    }
+
+    /// The same, of a host that may be no text.
+    pub(crate) fn of(host: &[u8], path_and_query: &str) -> Self {
         Self::from_text(Self::text_of(host, path_and_query))
     }
 
     /// The text of that key, which nobody has made a digest of yet.
-    pub(crate) fn text_of(host: &str, path_and_query: &str) -> KeyText {
-        let mut text = KeyText::from_slice(host.as_bytes());
+    fn text_of(host: &[u8], path_and_query: &str) -> KeyText {
+        let mut text = KeyText::from_slice(host);
         text.make_ascii_lowercase();
         // A space can stand in neither part, so no two URLs share a text.
         text.push(b' ');
@@ -90,6 +95,21 @@ impl Key {
         }
         text.extend_from_slice(path_and_query.as_bytes());
         text
+    }
+
+    /// True if that is the text of a key: the same comparison without making it.
+    pub(crate) fn is_text_of(text: &[u8], host: &[u8], path_and_query: &str) -> bool {
+        let Some((start, rest)) = text.split_at_checked(host.len()) else {
+            return false;
+        };
+        let path = match rest {
+            [b' ', b'/', path @ ..] if path_and_query.starts_with('?') => path,
+            [b' ', path @ ..] => path,
+            _ => return false,
+        };
+        // The text has it in lower case, and few write it otherwise.
+        let same_host = start == host || start.eq_ignore_ascii_case(host);
+        same_host && path == path_and_query.as_bytes()
     }
 
     /// The key of one variant of this URL: the values that the request has for the fields which
@@ -102,16 +122,16 @@ impl Key {
         generation: u64,
         values: impl Iterator<Item = (&'a str, Option<SmallVec<[u8; 64]>>)>,
     ) -> Self {
-        Self::from_text(self.variant_text(generation, values))
+        Self::from_text(Self::variant_text(&self.text, generation, values))
     }
 
-    /// The text of that key.
+    /// The text of that key, of the URL whose key has the text `url`.
     pub(crate) fn variant_text<'a>(
-        &self,
+        url: &[u8],
         generation: u64,
         values: impl Iterator<Item = (&'a str, Option<SmallVec<[u8; 64]>>)>,
     ) -> KeyText {
-        let mut text = self.text.clone();
+        let mut text = KeyText::from_slice(url);
         text.push(b'\n');
         let digit = |shift: u32| b"0123456789abcdef"[(generation >> shift & 0xf) as usize];
         text.extend((0..16).rev().map(|place| digit(place * 4)));
@@ -161,6 +181,30 @@ impl fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_known_without_being_made() {
+        let hosts = ["", "a", "A", "a.b", "a/"];
+        let paths = ["/", "/x", "?q", "/?q", "", "//", " /"];
+        let all = || {
+            hosts
+                .iter()
+                .flat_map(|host| paths.iter().map(move |path| (host, path)))
+        };
+        for (host, path) in all() {
+            let text = Key::text_of(host.as_bytes(), path);
+            for (other, its_path) in all() {
+                let same = Key::text_of(other.as_bytes(), its_path) == text;
+                let known = Key::is_text_of(&text, other.as_bytes(), its_path);
+                assert_eq!(known, same, "{host} {path}, {other} {its_path}");
+            }
+            assert!(!Key::is_text_of(
+                &[&text[..], b"x"].concat(),
+                host.as_bytes(),
+                path
+            ));
+        }
+    }
 
     fn value(text: &str) -> Option<SmallVec<[u8; 64]>> {
         Some(SmallVec::from_slice(text.as_bytes()))

@@ -1,10 +1,13 @@
 //! Accepts connections until told to stop, then lets them finish.
 
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -141,24 +144,25 @@ async fn attend<C: GracefulConnection>(
     let mut look = pin!(sleep(HEAD));
     let (mut stopped, mut of_use) = (false, false);
     loop {
-        let word = Rarely::new(async {
+        let mut word = pin!(Rarely::new(async {
             tokio::select! {
                 biased;
                 _ = &mut stop, if !stopped => Word::Stop,
                 () = &mut look => Word::Look,
             }
+        }));
+        // By hand: this is polled for each request.
+        let next = poll_fn(|cx| match connection.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ControlFlow::Break(ended)),
+            Poll::Pending => word.as_mut().poll(cx).map(ControlFlow::Continue),
         });
-        let word = tokio::select! {
-            biased;
-            ended = connection.as_mut() => return ended,
-            word = word => word,
-        };
-        match word {
-            Word::Stop => {
+        match next.await {
+            ControlFlow::Break(ended) => return ended,
+            ControlFlow::Continue(Word::Stop) => {
                 stopped = true;
                 connection.as_mut().graceful_shutdown();
             }
-            Word::Look => {
+            ControlFlow::Continue(Word::Look) => {
                 let asked = asked.swap(false, Ordering::Relaxed);
                 of_use |= asked;
                 if !of_use {

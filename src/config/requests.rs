@@ -40,6 +40,17 @@ pub(crate) enum Stripped {
 }
 
 impl Requests {
+    /// True if it does nothing to requests that are looked up. Mostly not, and each hit asks.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.passes.is_none()
+            && self.bypass_headers.is_empty()
+            && self.bypass_cookies.is_none()
+            && matches!(self.parameters, Parameters::All)
+            && !self.sort
+            && matches!(self.stripped, Stripped::None)
+    }
+
     /// Why a request with these fields passes by, if it does.
     pub(crate) fn bypass(&self, headers: &HeaderMap) -> Option<&'static str> {
         if self.passes.is_some() {

@@ -262,7 +262,7 @@ impl Engine {
 
     /// The key of a variant, and what is held under it, stale if a soft purge of its URL made it so.
     pub(crate) fn variant(&self, text: KeyText, rule: &VaryRule) -> (Key, Option<Known>) {
-        let (key, known) = self.local.look(text);
+        let (key, known) = self.local.look_for(text);
         let known = known.map(|known| self.softened(&key, known, rule));
         (key, known)
     }

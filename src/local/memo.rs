@@ -45,10 +45,12 @@ impl Memo {
         }
     }
 
-    /// The slot of the key with this text.
-    pub(crate) fn slot(&self, text: &[u8]) -> Slot<'_> {
+    /// The slot of the key with this text, in the parts that it is always cut into.
+    pub(crate) fn slot<const PARTS: usize>(&self, text: [&[u8]; PARTS]) -> Slot<'_> {
         let mut mixed = self.mix.build_hasher();
-        mixed.write(text);
+        for part in text {
+            mixed.write(part);
+        }
         let hash = mixed.finish();
         Slot {
             kept: &self.slots[hash as usize % SLOTS],
@@ -97,11 +99,11 @@ mod tests {
     #[test]
     fn what_was_kept_is_found_and_nothing_else() {
         let memo = Memo::new();
-        assert_eq!(memo.slot(b"a").id(), None);
-        memo.slot(b"a").keep(id(1));
-        assert_eq!(memo.slot(b"a").id(), Some(id(1)));
+        assert_eq!(memo.slot([b"a"]).id(), None);
+        memo.slot([b"a"]).keep(id(1));
+        assert_eq!(memo.slot([b"a"]).id(), Some(id(1)));
         for other in ["", "b", "aa", "ba"] {
-            assert_eq!(memo.slot(other.as_bytes()).id(), None, "{other:?}");
+            assert_eq!(memo.slot([other.as_bytes()]).id(), None, "{other:?}");
         }
     }
 

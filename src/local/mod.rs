@@ -146,10 +146,28 @@ impl Local {
         }
     }
 
+    /// What is known under the key of a URL, and that key, if it had to be made: of a hot one it is
+    /// known where it is held.
+    pub(crate) fn look(&self, host: &[u8], path_and_query: &str) -> (Option<Known>, Option<Key>) {
+        let slot = self.memo.slot([host, path_and_query.as_bytes()]);
+        // Whether the memory is right shows in what is held there: its text is compared, as ever.
+        let held = slot.id().and_then(|id| self.entries.get(&id));
+        if let Some(known) = held
+            && Key::is_text_of(known.key(), host, path_and_query)
+        {
+            return (Some(known), None);
+        }
+        let key = Key::of(host, path_and_query);
+        let known = self.get(&key);
+        if known.is_some() {
+            slot.keep(key.id());
+        }
+        (known, Some(key))
+    }
+
     /// The key of this text, and what is known under it.
-    pub(crate) fn look(&self, text: KeyText) -> (Key, Option<Known>) {
-        let slot = self.memo.slot(&text);
-        // Whether the memo is right shows in what is held there: its text is compared, as ever.
+    pub(crate) fn look_for(&self, text: KeyText) -> (Key, Option<Known>) {
+        let slot = self.memo.slot([&text]);
         if let Some(id) = slot.id()
             && let Some(known) = self.held(id, &text)
         {

@@ -50,7 +50,7 @@ impl Select for Client {
 
 /// Host, and path with query, of what a request asks for. `None` if it contradicts itself: two
 /// hosts, of which the inner service might heed another than we.
-pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
+pub(crate) fn target<B>(request: &Request<B>) -> Option<(&[u8], &str)> {
     let path = request
         .uri()
         .path_and_query()
@@ -60,18 +60,16 @@ pub(crate) fn target<B>(request: &Request<B>) -> Option<(&str, &str)> {
     if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
         return None;
     }
-    let field = match first(headers, &HOST) {
-        None => None,
-        Some(host) => Some(host.to_str().ok()?),
-    };
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str());
+    let field = first(headers, &HOST).map(HeaderValue::as_bytes);
+    if field.is_some_and(|host| !host.is_ascii()) {
+        return None;
+    }
+    let authority = request.uri().authority();
+    let authority = authority.map(|authority| authority.as_str().as_bytes());
     match (authority, field) {
         (Some(authority), Some(field)) if !authority.eq_ignore_ascii_case(field) => None,
         (Some(host), _) | (None, Some(host)) => Some((host, path)),
-        (None, None) => Some(("", path)),
+        (None, None) => Some((b"", path)),
     }
 }
 
@@ -88,10 +86,11 @@ impl Shared {
         if self.rules.is_empty() {
             return &self.scope;
         }
-        match target(request) {
-            Some((host, path)) => self.rules.scope(request.method(), host, path),
+        let target = target(request).map(|(host, path)| (str::from_utf8(host), path));
+        match target {
+            Some((Ok(host), path)) => self.rules.scope(request.method(), host, path),
             // It passes by, whatever the settings.
-            None => &self.scope,
+            _ => &self.scope,
         }
     }
 }
@@ -152,7 +151,7 @@ mod tests {
             &'static [&'static str],
             Option<(&'static str, &'static str)>,
         );
-        let table: [Case; 7] = [
+        let table: [Case; 8] = [
             ("/a?b", &["x"], Some(("x", "/a?b"))),
             ("http://x/a", &[], Some(("x", "/a"))),
             ("http://x", &["X"], Some(("x", "/"))),
@@ -160,8 +159,10 @@ mod tests {
             ("/a", &["x", "y"], None),
             ("/a", &["x", "x"], None),
             ("/a", &[], Some(("", "/a"))),
+            ("/a", &["caf\u{e9}"], None),
         ];
         for (uri, hosts, expected) in table {
+            let expected = expected.map(|(host, path)| (host.as_bytes(), path));
             assert_eq!(target(&request(uri, hosts)), expected, "{uri} {hosts:?}");
         }
     }

@@ -11,6 +11,7 @@ use crate::local::Known;
 use crate::semantics::reuse::{Condition, Demand};
 
 /// What this client demands, if that counts.
+#[inline]
 pub(crate) fn demand(scope: &Scope, headers: &HeaderMap) -> Option<Demand> {
     if scope.honor_request_directives {
         Demand::of(headers)

@@ -107,16 +107,15 @@ where
         let (client, engine) = (&self.client, &self.shared.engine);
         let (now, known) = (engine.now(), engine.local.get(&client.primary));
         self.shared
-            .sight(&client.scope, &client.primary, known, client.fields(), now)
+            .sight(&client.scope, known, client.fields(), now)
     }
 
     fn sight_by(&self, rule: Option<Arc<VaryRule>>) -> Sighted {
         let (client, now) = (&self.client, self.shared.engine.now());
         match rule {
-            Some(rule) => {
-                self.shared
-                    .sight_by(&client.scope, rule, &client.primary, client.fields(), now)
-            }
+            Some(rule) => self
+                .shared
+                .sight_by(&client.scope, rule, client.fields(), now),
             None => self.sight(),
         }
     }

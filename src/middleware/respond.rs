@@ -124,6 +124,7 @@ struct Own {
     cache_status: Option<HeaderValue>,
 }
 
+#[inline]
 fn age(record: &Record, now: Moment, report: &Report) -> Option<HeaderValue> {
     let age = record.windows.age_secs(now);
     let just_made = age == 0 && report.fwd.is_some() && !report.collapsed;
@@ -191,6 +192,7 @@ fn whole<B>(
 }
 
 /// The report of a hit: fresh, or stale by consent.
+#[inline]
 pub(crate) fn hit_report(record: &Record, now: Moment, outcome: Outcome) -> Report {
     Report {
         hit: true,

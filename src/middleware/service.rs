@@ -78,14 +78,19 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let has_body = !request.body().is_end_stream();
         let scope = self.shared.scope_of(&request);
         let seen = Seen::of(request.headers());
         match request::classify(request.method(), request.headers(), seen, has_body) {
+            Class::Lookup if scope.requests.is_idle() => self.look_up(request, seen, scope),
             Class::Lookup => match scope.requests.bypass(request.headers()) {
                 Some(why) => self.pass(request, Fwd::Bypass, why),
-                None => self.look_up(request, seen, scope),
+                None => {
+                    // From here on, the origin is asked as the key is made.
+                    rewrite(&mut request, scope);
+                    self.look_up(request, seen, scope)
+                }
             },
             Class::Bypass(why) => {
                 let fwd = if why == Bypass::Method {
@@ -110,7 +115,7 @@ where
 impl<S> CacheService<S> {
     fn look_up<B, RB>(
         &self,
-        mut request: Request<B>,
+        request: Request<B>,
         seen: Seen,
         scope: &Arc<Scope>,
     ) -> ResponseFuture<S, B, RB>
@@ -122,15 +127,13 @@ impl<S> CacheService<S> {
         RB: Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        // From here on, the origin is asked as the key is made.
-        rewrite(&mut request, scope);
         let Some((host, path)) = target(&request) else {
             return self.pass(request, Fwd::Bypass, "ambiguous-host");
         };
         let now = self.shared.engine.now();
-        let (primary, known) = self.shared.engine.local.look(Key::text_of(host, path));
+        let (known, key) = self.shared.engine.local.look(host, path);
         let fields = (request.headers(), seen);
-        let sighted = self.shared.sight(scope, &primary, known, fields, now);
+        let sighted = self.shared.sight(scope, known, fields, now);
         match (sighted.step, &sighted.known) {
             (Step::Serve, Some(Known::Record(record))) => {
                 let outcome = if now < record.windows.fresh_until {
@@ -154,6 +157,7 @@ impl<S> CacheService<S> {
                     Outcome::Stale
                 };
                 let response = self.shared.serve(&request, seen, record, now, outcome);
+                let primary = key.unwrap_or_else(|| Key::of(host, path));
                 Flock::new(&self.shared, scope, self.inner.clone(), request, primary)
                     .refresh_behind(sighted);
                 return ResponseFuture::hit(response);
@@ -180,6 +184,7 @@ impl<S> CacheService<S> {
             }
             _ => {}
         }
+        let primary = key.unwrap_or_else(|| Key::of(host, path));
         let flock = Flock::new(&self.shared, scope, self.inner.clone(), request, primary);
         ResponseFuture::flock(Box::pin(flock.run(sighted)))
     }
@@ -203,7 +208,6 @@ impl Shared {
     pub(crate) fn sight(
         &self,
         scope: &Scope,
-        primary: &Key,
         known: Option<Known>,
         (headers, seen): (&HeaderMap, Seen),
         now: Moment,
@@ -234,7 +238,7 @@ impl Shared {
                 step,
             };
         }
-        self.sight_by(scope, rule, primary, (headers, seen), now)
+        self.sight_by(scope, rule, (headers, seen), now)
     }
 
     /// The same, with the rule given: it has just been looked up, and need not be held locally.
@@ -242,14 +246,13 @@ impl Shared {
         &self,
         scope: &Scope,
         rule: Arc<VaryRule>,
-        primary: &Key,
         (headers, seen): (&HeaderMap, Seen),
         now: Moment,
     ) -> Sighted {
         let authorized = seen.authorization();
         let only_if_cached = request::only_if_cached(headers, seen);
         let values = vary::selecting(&rule.fields, headers);
-        let variant = primary.variant_text(rule.generation, values);
+        let variant = Key::variant_text(&rule.key, rule.generation, values);
         let (variant, known) = self.engine.variant(variant, &rule);
         let step = self
             .engine

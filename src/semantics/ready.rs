@@ -38,10 +38,14 @@ impl Ready {
     }
 
     /// The text with that number; `None` beyond 9,999. Allocates with the first of a hundred only.
+    #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<HeaderValue> {
         let number = usize::try_from(number).ok()?;
         let hundred = self.hundreds.get(number / HUNDRED)?;
-        let values = hundred.get_or_init(|| self.hundred(number / HUNDRED));
+        let values = match hundred.get() {
+            Some(values) => values,
+            None => hundred.get_or_init(|| self.hundred(number / HUNDRED)),
+        };
         values.get(number % HUNDRED).cloned()
     }
 

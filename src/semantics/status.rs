@@ -76,6 +76,7 @@ impl Name {
         format!("{text}; hit; ttl=")
     }
 
+    #[inline]
     fn plain_hit(&self, report: &Report) -> Option<HeaderValue> {
         let Report {
             hit: true,
@@ -94,10 +95,13 @@ impl Name {
 }
 
 /// Writes our member of the list. Allocates once, the value, and on most hits nothing.
+#[inline]
 pub(crate) fn render(name: &Name, report: &Report) -> HeaderValue {
-    if let Some(ready) = name.plain_hit(report) {
-        return ready;
-    }
+    name.plain_hit(report)
+        .unwrap_or_else(|| written(name, report))
+}
+
+fn written(name: &Name, report: &Report) -> HeaderValue {
     let mut text = Text::from_slice(name.text.as_bytes());
     if report.hit {
         text.extend_from_slice(b"; hit");
@@ -171,6 +175,7 @@ fn is_token(word: &[u8]) -> bool {
 
 /// A number of seconds as a field value. Up to 9,999 it allocates nothing: the value is there
 /// already.
+#[inline]
 pub(crate) fn seconds(seconds: u64) -> HeaderValue {
     NUMBERS
         .get(seconds)
