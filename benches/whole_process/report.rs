@@ -72,11 +72,11 @@ impl Report {
         let head = format!(
             "# A hit beside its peers\n\n{}, {}. `cargo bench --bench whole_process -- --peers`: \
              one key, 64 keep-alive connections, servers on one core and the load on another, \
-             {rounds} interleaved rounds of {secs} s each.\n\nCPU is user and system of all \
+             {rounds} rounds of {secs} s each, in turns of a quarter second.\n\nCPU is user and system of all \
              processes of a server; the ratio is to a bare hyper server with a constant answer, \
              within each round. *user*: of which in user space, as far as clock ticks show. *dearer \
              than bellwether*: in how many rounds it cost more. *moka, no rules*: a hand-written look \
-             into a map, without HTTP's rules, expiry or lock. Only ratios carry over to other \
+             into a map before an origin, without HTTP's rules, expiry or lock. Only ratios carry over to other \
              machines.\n",
             support::date(),
             support::machine()
