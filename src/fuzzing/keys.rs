@@ -33,6 +33,9 @@ pub fn keys(bytes: &[u8]) {
             let key = Key::primary(host, path.as_str());
             let other = Key::primary(other_host, other_path.as_str());
             assert_eq!(key == other, same);
+            let (host, path) = (other_host.as_bytes(), other_path.as_str());
+            assert_eq!(Key::is_text_of(key.text(), host, path), same);
+            assert!(Key::is_text_of(other.text(), host, path));
             assert_eq!(key.id() == other.id(), same);
         }
     }

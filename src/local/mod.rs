@@ -347,6 +347,35 @@ mod tests {
         assert_eq!(local.usage().0, 1, "its memory is given back");
     }
 
+    /// The memory of hot keys is no authority: whatever it says, the text decides.
+    #[test]
+    fn a_wrong_guess_is_found_out() {
+        let local = Local::new(1 << 20);
+        let [ours, theirs] = ["/ours", "/theirs"].map(|path| Key::primary("a", path));
+        local.insert(theirs.id(), record(&theirs, 10));
+        local.memo.slot([b"a", b"/ours"]).keep(theirs.id());
+        local.memo.slot([ours.text()]).keep(theirs.id());
+        let (known, key) = local.look(b"a", "/ours");
+        assert!(known.is_none());
+        assert_eq!(key, Some(ours.clone()));
+        let (key, known) = local.look_for(KeyText::from_slice(ours.text()));
+        assert!(known.is_none());
+        assert_eq!(key, ours);
+
+        local.insert(ours.id(), record(&ours, 10));
+        for _ in 0..1_000 {
+            let (known, key) = local.look(b"A", "/ours");
+            assert_eq!(known.expect("it is held").key(), ours.text());
+            assert!(key.is_none_or(|key| key == ours));
+            let (key, known) = local.look_for(KeyText::from_slice(ours.text()));
+            assert_eq!(known.expect("it is held").key(), ours.text());
+            assert_eq!(key, ours);
+        }
+        assert_eq!(local.look(b"A", "/ours").1, None, "it is known by now");
+        local.remove(ours.id());
+        assert!(local.look(b"A", "/ours").0.is_none());
+    }
+
     #[test]
     fn another_key_of_the_same_digest_is_a_miss() {
         let local = Local::new(1 << 20);
