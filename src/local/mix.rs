@@ -58,6 +58,6 @@ impl Hasher for Mixed {
     }
 
     fn write_usize(&mut self, _: usize) {
-        // The length of what is hashed: always that of a digest, or part of no two texts' difference.
+        // The length of a digest, which is always sixteen: nothing else here says how long it is.
     }
 }
