@@ -117,13 +117,13 @@ fn assert_hardly_felt(fleet: &Fleet, outage: &Outage, claim: &str) {
                 .copied()
                 .filter(|(_, by)| *by == node)
                 .collect();
-            assert_one_per_cycle(&own, &format!("{path}, node {node}"));
+            assert_one_per_cycle(&own, stall, &format!("{path}, node {node}"));
         }
         let after: Vec<_> = fetches
             .into_iter()
             .filter(|(at, _)| *at >= settled)
             .collect();
-        let gaps = assert_one_per_cycle(&after, &format!("{path}, after {SETTLED:?}"));
+        let gaps = assert_one_per_cycle(&after, stall, &format!("{path}, after {SETTLED:?}"));
         assert!(gaps.len() >= 2, "{path}: the refreshing stopped: {gaps:?}");
     }
     assert!(fleet.nodes.iter().all(|node| !node.panicked()));
