@@ -27,7 +27,7 @@ OTHERS := $(filter-out $(WAITING),$(patsubst tests/%/main.rs,%,$(wildcard tests/
 test: redis-server curl ## Runs all tests, with and without the redis feature
 	$(CARGO) test --no-default-features --lib --test middleware --test rfc -- --skip engine::sim
 	$(CARGO) test --all-features --lib --example reverse_proxy $(addprefix --test ,$(OTHERS))
-	RUST_TEST_THREADS=4 $(CARGO) test --all-features $(addprefix --test ,$(WAITING))
+	RUST_TEST_THREADS=3 $(CARGO) test --all-features $(addprefix --test ,$(WAITING))
 	$(CARGO) test --all-features --doc
 
 # Some 60 MB of packages, once, and two minutes for each; tests/versions NAME for one of them.
